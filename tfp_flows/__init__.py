@@ -1,0 +1,23 @@
+"""Normalizing flows for TensorFlow Probability that train in Keras."""
+
+from tfp_flows import (
+    bijectors,
+    datasets,
+    distributions,
+    flows,
+    networks,
+    numerics,
+    transformers,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "bijectors",
+    "datasets",
+    "distributions",
+    "flows",
+    "networks",
+    "numerics",
+    "transformers",
+]

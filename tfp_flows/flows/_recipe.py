@@ -1,0 +1,99 @@
+"""What the recipes share: checks of their settings, and the base distribution."""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfp_flows.distributions import ConditionalDistribution, ConditionalGaussian, standard_normal
+
+tfb = tfp.bijectors
+tfd = tfp.distributions
+
+Flow = tfd.TransformedDistribution | ConditionalDistribution
+
+FAST_DIRECTIONS = ("sample", "log_prob")
+
+
+def check_settings(
+    event_size: int,
+    num_layers: int,
+    context_size: int | None,
+    base,
+    dtype: tf.DType,
+    min_event_size: int = 1,
+) -> None:
+    """Checks what every recipe takes.
+
+    Raises:
+      TypeError: a size is no integer, `dtype` is not floating, or `base` is no distribution.
+      ValueError: a size is too small, or the base has another event shape or dtype, or a batch shape.
+    """
+    smallest = {"event_size": (event_size, min_event_size), "num_layers": (num_layers, 1)}
+    if context_size is not None:
+        smallest["context_size"] = (context_size, 1)
+    for name, (value, minimum) in smallest.items():
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"Argument `{name}`: expected an integer, received {value!r}.")
+        if value < minimum:
+            raise ValueError(f"Argument `{name}`: expected at least {minimum}, received {value}.")
+    if not tf.as_dtype(dtype).is_floating:
+        raise TypeError(f"Argument `dtype`: expected a floating dtype, received {dtype!r}.")
+    if base is not None:
+        _check_base(base, event_size, tf.as_dtype(dtype), context_size)
+
+
+def check_fast(fast: str) -> None:
+    """Raises a ValueError unless `fast` names a direction."""
+    if fast not in FAST_DIRECTIONS:
+        raise ValueError(f"Argument `fast`: expected one of {FAST_DIRECTIONS}, received {fast!r}.")
+
+
+def unconditional(
+    bijector: tfb.Bijector, event_size: int, base: tfd.Distribution | None, dtype, name: str
+) -> tfd.TransformedDistribution:
+    """Puts a bijector on its base, by default the standard normal distribution."""
+    base = standard_normal(event_size, dtype) if base is None else base
+    return tfd.TransformedDistribution(base, bijector, name=name)
+
+
+def conditional(
+    bijector: Callable[[tf.Tensor], tfb.Bijector],
+    event_size: int,
+    context_size: int,
+    base,
+    dtype,
+    seed,
+    name: str,
+) -> ConditionalDistribution:
+    """Puts a bijector of the context on its base, by default a diagonal Gaussian of the context."""
+    if base is None:
+        base = ConditionalGaussian(event_size, context_size, seed=seed, dtype=dtype)
+    return ConditionalDistribution(
+        bijector,
+        base,
+        event_shape=[event_size],
+        context_size=context_size,
+        dtype=dtype,
+        name=name,
+    )
+
+
+def _check_base(base, event_size, dtype, context_size):
+    if not isinstance(base, tfd.Distribution):
+        if context_size is not None and callable(base):
+            return
+        expected = "a tfd.Distribution" + ("" if context_size is None else " or a callable")
+        raise TypeError(f"Argument `base`: expected {expected}, received {type(base).__name__}.")
+    if not base.event_shape.is_compatible_with([event_size]):
+        raise ValueError(
+            f"Argument `base`: expected event shape ({event_size},), received {tuple(base.event_shape)}."
+        )
+    if base.batch_shape.rank:
+        raise ValueError(
+            f"Argument `base`: expected no batch shape, received {tuple(base.batch_shape)}."
+        )
+    if base.dtype != dtype:
+        raise ValueError(
+            f"Argument `base`: expected dtype {dtype.name}, received {tf.as_dtype(base.dtype).name}."
+        )

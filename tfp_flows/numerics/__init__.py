@@ -1,0 +1,19 @@
+"""Pure tensor functions: no class that holds state, no variable."""
+
+from tfp_flows.numerics.hyperbolic import sech_squared, solve_linear_plus_tanh
+from tfp_flows.numerics.norms import safe_norm
+from tfp_flows.numerics.permutation import permute
+from tfp_flows.numerics.positive import Positive, log_interpolation, positive
+from tfp_flows.numerics.tanh_system import forward_preactivations, inverse_preactivations
+
+__all__ = [
+    "Positive",
+    "forward_preactivations",
+    "inverse_preactivations",
+    "log_interpolation",
+    "permute",
+    "positive",
+    "safe_norm",
+    "sech_squared",
+    "solve_linear_plus_tanh",
+]

@@ -1,0 +1,67 @@
+"""Affine maps: the transformers of NICE and RealNVP."""
+
+import tensorflow as tf
+
+from tfp_flows.numerics import positive
+from tfp_flows.transformers.base import Transformer
+
+
+class Additive(Transformer):
+    """`y = x + shift`: R -> R. Preserves volume; both directions cost the same.
+
+    One parameter for each element: the shift.
+
+    #### Examples
+
+    ```python
+    import tensorflow as tf
+    import tfp_flows as tff
+
+    y, log_derivative = tff.transformers.Additive().forward(tf.zeros([3]), tf.ones([3, 1]))
+    ```
+
+    #### References
+
+    Dinh, Krueger and Bengio (2014), NICE: Non-linear Independent Components Estimation, arXiv:1410.8516, eq. 5.
+    """
+
+    num_params = 1
+    is_volume_preserving = True
+
+    def forward(self, x, params):
+        return x + params[..., 0], tf.zeros_like(x)
+
+    def inverse(self, y, params):
+        return y - params[..., 0], tf.zeros_like(y)
+
+
+class Affine(Transformer):
+    """`y = s(a) x + shift` with `s(a) = softplus(a + log(e - 1))`: R -> R. Both directions cost the same.
+
+    Two parameters for each element: the shift and `a`. The scale grows linearly in `a`, not exponentially, and
+    `s(0) = 1`.
+
+    #### Examples
+
+    ```python
+    import tensorflow as tf
+    import tfp_flows as tff
+
+    y, log_derivative = tff.transformers.Affine().forward(tf.zeros([3]), tf.ones([3, 2]))
+    ```
+
+    #### References
+
+    Dinh, Sohl-Dickstein and Bengio (2016), Density estimation using Real NVP, arXiv:1605.08803, eq. 7 and 8 (with
+    `exp` in the place of `s`).
+    """
+
+    num_params = 2
+
+    def forward(self, x, params):
+        scale = positive(params[..., 1])
+        return x * scale.value + params[..., 0], scale.log
+
+    def inverse(self, y, params):
+        scale = positive(params[..., 1])
+        return (y - params[..., 0]) / scale.value, -scale.log

@@ -1,0 +1,58 @@
+"""What an elementwise transformer is."""
+
+import abc
+
+import tensorflow as tf
+
+
+class Transformer(abc.ABC):
+    """A monotone map of each element of a tensor, with its own parameters for each element.
+
+    The structures (`Coupling`, ...) decide which elements are mapped and where the parameters come from. Parameters are
+    unconstrained, and zeros give the identity. A transformer holds settings only, no tensors: two with equal settings
+    are equal.
+
+    Attributes:
+      num_params: how many parameters each transformed element takes.
+      is_volume_preserving: whether the log-derivative is always zero.
+    """
+
+    num_params: int
+    is_volume_preserving: bool = False
+
+    @abc.abstractmethod
+    def forward(self, x: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Maps `x` elementwise.
+
+        Args:
+          x: float tensor, any shape.
+          params: the shape of `x` with one more trailing axis of size `num_params`.
+
+        Returns:
+          `y` and `log|dy/dx|` in nats, both with the shape of `x`.
+        """
+
+    @abc.abstractmethod
+    def inverse(self, y: tf.Tensor, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Maps `y` back elementwise.
+
+        Args:
+          y: float tensor, any shape.
+          params: the shape of `y` with one more trailing axis of size `num_params`.
+
+        Returns:
+          `x` and `log|dx/dy|` in nats, both with the shape of `y`.
+        """
+
+    def _settings(self) -> tuple:
+        """The constructor's arguments, for equality and printing."""
+        return ()
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self._settings() == other._settings()
+
+    def __hash__(self):
+        return hash((type(self), self._settings()))
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(map(repr, self._settings()))})"
