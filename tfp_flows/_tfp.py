@@ -1,4 +1,4 @@
-"""The one door to TFP's internals: nothing else in the package imports `tensorflow_probability.python.internal`."""
+"""The one door to TFP's internals: nothing else here imports `tensorflow_probability.python`."""
 
 from tensorflow_probability.python.bijectors.bijector import AutoCompositeTensorBijector
 from tensorflow_probability.python.internal import (

@@ -43,18 +43,20 @@ def as_parameters(dtype_hint: tf.DType = tf.float32, **tensors) -> tuple[tf.DTyp
 
 
 def check_shapes(tensors: Mapping[str, object], event_shapes: Mapping[str, str]) -> dict[str, int]:
-    """Checks that the rightmost dimensions of the arguments fit together, as far as they are known statically.
+    """Checks that the rightmost dimensions of the arguments fit together, as far as they are known
+    statically.
 
     Args:
       tensors: arguments by name.
-      event_shapes: the expected rightmost dimensions by name, one letter each: `{"w": "KD", "b": "K"}`.
+      event_shapes: the expected rightmost dimensions by name, one letter each: `{"w": "KD", "b":
+        "K"}`.
 
     Returns:
       The size of each letter, `None` where it is unknown.
 
     Raises:
-      ValueError: an argument has too few dimensions, or two of them give different sizes to a letter, or the
-        dimensions left of the event do not broadcast.
+      ValueError: an argument has too few dimensions, or two of them give different sizes to a
+        letter, or the dimensions left of the event do not broadcast.
     """
     sizes: dict[str, int] = {}
     batch_shape = tf.TensorShape([])

@@ -32,8 +32,8 @@ def as_conditioner(conditioner: Callable, input_shape: tuple[int, ...]) -> "Cond
 class Conditioner(tf.Module):
     """A callable with the variables that it holds.
 
-    `tf.Module` finds the variables of modules only. Those in closures, partial functions, bound methods and Keras 3 layers
-    are looked up once, when the bijector is made.
+    `tf.Module` finds the variables of modules only. Those in closures, partial functions, bound
+    methods and Keras 3 layers are looked up once, when the bijector is made.
     """
 
     def __init__(self, function: Callable, input_shape: tuple[int, ...]):
@@ -53,7 +53,7 @@ class Conditioner(tf.Module):
 
 
 class _KerasConditioner(Conditioner):
-    """A Keras layer or model. It wants exactly one batch dimension, and to be built before it has variables."""
+    """A Keras layer: it wants exactly one batch dimension, and has variables once it is built."""
 
     def __init__(self, layer, input_shape):
         if not layer.built:

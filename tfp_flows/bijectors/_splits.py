@@ -1,4 +1,4 @@
-"""How a coupling splits an event into the part that passes through and the part that is transformed."""
+"""How a coupling splits an event: one part passes through, the other one is transformed."""
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +13,8 @@ def make_split(mask) -> "ChannelSplit | SpatialSplit":
       mask: boolean array of the event's shape, True where an element passes through.
 
     Returns:
-      A `ChannelSplit` if the mask depends on the last axis only (always so for vectors), else a `SpatialSplit`.
+      A `ChannelSplit` if the mask depends on the last axis only (always so for vectors), else a
+      `SpatialSplit`.
 
     Raises:
       TypeError: the mask is not boolean.
@@ -31,7 +32,7 @@ def make_split(mask) -> "ChannelSplit | SpatialSplit":
     if static.all() or not static.any():
         raise ValueError(
             "Argument `mask`: expected both True (passes through) and False (is transformed), "
-            f"received {'only True' if static.all() and static.size else 'only False'} in shape {static.shape}."
+            f"received only {bool(static.any())} in shape {static.shape}."
         )
     rows = static.reshape(-1, static.shape[-1])
     return ChannelSplit(static) if (rows == rows[0]).all() else SpatialSplit(static)
@@ -40,8 +41,8 @@ def make_split(mask) -> "ChannelSplit | SpatialSplit":
 class ChannelSplit:
     """A split along the last axis, by slicing; other orders of the elements are permuted first.
 
-    The conditioner sees the kept elements, `[..., num_kept]`, and its output holds the parameters of the transformed
-    ones, `[..., num_transformed * num_params]`.
+    The conditioner sees the kept elements, `[..., num_kept]`, and its output holds the parameters
+    of the transformed ones, `[..., num_transformed * num_params]`.
     """
 
     def __init__(self, mask: np.ndarray):
@@ -91,9 +92,9 @@ class ChannelSplit:
 class SpatialSplit:
     """A split of images by a mask over positions, such as a checkerboard.
 
-    The conditioner sees the whole event with zeros at the transformed positions, so that convolutions apply, and its
-    output holds parameters for every position, `[..., height, width, channels * num_params]`; those of kept positions are
-    not used.
+    The conditioner sees the whole event with zeros at the transformed positions, so that
+    convolutions apply, and its output holds parameters for every position, `[..., height, width,
+    channels * num_params]`; those of kept positions are not used.
     """
 
     def __init__(self, mask: np.ndarray):
@@ -107,7 +108,7 @@ class SpatialSplit:
 
     @property
     def transformed_shape(self) -> tuple[int, ...]:
-        """Shape of one event's transformed part: all of it, of which the kept positions are put back."""
+        """Shape of the transformed part: the whole event; kept positions are put back."""
         return tuple(self.event_shape)
 
     def split(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -17,12 +17,13 @@ class FusedBijector(tfp.bijectors.Bijector):
     * `_inverse_and_log_det(y)` returns `x` and `log|det dx/dy|`,
     * `_event_shape` is the static shape of one event.
 
-    Both log-dets keep every dimension left of the event. TFP's four methods are derived from these two, and TFP's own
-    cache does the fusing: the log-det of a pass is kept beside its value, as long as the value lives. So `log_prob`,
-    `sample` and `experimental_sample_and_log_prob` each evaluate a network inside the bijector once.
+    Both log-dets keep every dimension left of the event. TFP's four methods are derived from these
+    two, and TFP's own cache does the fusing: the log-det of a pass is kept beside its value, as
+    long as the value lives. So `log_prob`, `sample` and `experimental_sample_and_log_prob` each
+    evaluate a network inside the bijector once.
 
-    As with every TFP bijector, `forward(x)` of *the same tensor object* returns the cached result, also after a
-    variable has been assigned; wrap `x` in `tf.identity` where that matters.
+    As with every TFP bijector, `forward(x)` of *the same tensor object* returns the cached result,
+    also after a variable has been assigned; wrap `x` in `tf.identity` where that matters.
 
     #### Examples
 
@@ -75,11 +76,12 @@ class FusedBijector(tfp.bijectors.Bijector):
         """Static shape of one event; unknown dimensions are `None`."""
 
     def forward_and_log_det(self, x, event_ndims: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns `forward(x)` and `forward_log_det_jacobian(x, event_ndims)`, computed in one pass.
+        """Returns `forward(x)` and `forward_log_det_jacobian(x, event_ndims)` from one pass.
 
         Args:
           x: tensor of shape `[..., *event]`.
-          event_ndims: how many rightmost dimensions the log-det sums over. Default: the event's rank.
+          event_ndims: how many rightmost dimensions the log-det sums over. Default: the event's
+            rank.
 
         Returns:
           `y`, and the log-det in nats with the shape of `x` without its event dimensions.
@@ -92,11 +94,12 @@ class FusedBijector(tfp.bijectors.Bijector):
         return self.forward(x), self.forward_log_det_jacobian(x, event_ndims)
 
     def inverse_and_log_det(self, y, event_ndims: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns `inverse(y)` and `inverse_log_det_jacobian(y, event_ndims)`, computed in one pass.
+        """Returns `inverse(y)` and `inverse_log_det_jacobian(y, event_ndims)` from one pass.
 
         Args:
           y: tensor of shape `[..., *event]`.
-          event_ndims: how many rightmost dimensions the log-det sums over. Default: the event's rank.
+          event_ndims: how many rightmost dimensions the log-det sums over. Default: the event's
+            rank.
 
         Returns:
           `x`, and the log-det in nats with the shape of `y` without its event dimensions.
@@ -163,8 +166,9 @@ class FusedBijector(tfp.bijectors.Bijector):
             value.shape[value.shape.rank - event_shape.rank :]
         ):
             raise ValueError(
-                f"{self.name}: argument `{argument}`: expected event shape {tuple(event_shape)}, that is a tensor "
-                f"of shape {('...', *event_shape)}, received shape {tuple(value.shape)}."
+                f"{self.name}: argument `{argument}`: expected event shape "
+                f"{tuple(event_shape)}, that is a tensor of shape {('...', *event_shape)}, "
+                f"received shape {tuple(value.shape)}."
             )
         return value
 

@@ -19,21 +19,24 @@ class Coupling(FusedBijector):
     log|det dy/dx| = sum_B log|transformer'(x_B; conditioner(x_A))|
     ```
 
-    One class for NICE (`transformers.Additive`), RealNVP (`transformers.Affine`) and their successors. Both directions
-    cost one evaluation of the conditioner, log-det included, and O(D) beside it; the inverse is as cheap and as exact as
-    the transformer's.
+    One class for NICE (`transformers.Additive`), RealNVP (`transformers.Affine`) and their
+    successors. Both directions cost one evaluation of the conditioner, log-det included, and O(D)
+    beside it; the inverse is as cheap and as exact as the transformer's.
 
     What the conditioner sees and returns depends on the mask:
 
-    * Vectors, and images whose mask depends on the channel only: it sees the kept elements, `[..., num_kept]` (for
-      images `[..., height, width, num_kept]`), and returns `[..., num_transformed * num_params]`. Halves are slices.
-    * Images with a mask over positions, such as a checkerboard: it sees the whole event with zeros at the transformed
-      positions, and returns `[..., height, width, channels * num_params]`.
+    * Vectors, and images whose mask depends on the channel only: it sees the kept elements,
+      `[..., num_kept]` (for images `[..., height, width, num_kept]`), and returns
+      `[..., num_transformed * num_params]`. Halves are slices.
+    * Images with a mask over positions, such as a checkerboard: it sees the whole event with zeros
+      at the transformed positions, and returns `[..., height, width, channels * num_params]`.
 
-    The parameters of an element stand together: the output is read as `[..., num_transformed, num_params]`.
+    The parameters of an element stand together: the output is read as
+    `[..., num_transformed, num_params]`.
 
-    A conditioner is any callable. Layers of either Keras are called with one batch dimension, and are built if they are
-    not. `trainable_variables` of the bijector is complete, also for closures, partial functions and Keras 3 layers.
+    A conditioner is any callable. Layers of either Keras are called with one batch dimension, and
+    are built if they are not. `trainable_variables` of the bijector is complete, also for closures,
+    partial functions and Keras 3 layers.
 
     #### Examples
 
@@ -49,8 +52,9 @@ class Coupling(FusedBijector):
 
     #### References
 
-    Dinh, Krueger and Bengio (2014), NICE: Non-linear Independent Components Estimation, arXiv:1410.8516, section 3.2;
-    Dinh, Sohl-Dickstein and Bengio (2016), Density estimation using Real NVP, arXiv:1605.08803, section 3.
+    Dinh, Krueger and Bengio (2014), NICE: Non-linear Independent Components Estimation,
+    arXiv:1410.8516, section 3.2; Dinh, Sohl-Dickstein and Bengio (2016), Density estimation using
+    Real NVP, arXiv:1605.08803, section 3.
     """
 
     def __init__(
@@ -66,15 +70,16 @@ class Coupling(FusedBijector):
         Args:
           transformer: the elementwise map of the transformed part.
           conditioner: callable from the kept part to the transformer's parameters, see above.
-          mask: static boolean array of the event's shape, `[D]` or image-shaped. True passes through and feeds the
-            conditioner, False is transformed.
+          mask: static boolean array of the event's shape, `[D]` or image-shaped. True passes
+            through and feeds the conditioner, False is transformed.
           validate_args: as in every TFP bijector; shapes, dtypes and the mask are always checked.
           name: the bijector's name.
 
         Raises:
-          TypeError: `transformer` is no transformer, `conditioner` is not callable, or `mask` is not boolean.
-          ValueError: `mask` keeps or transforms everything, or is not static; or the conditioner declares sizes
-            (`input_size`, `output_size`) that do not fit it.
+          TypeError: `transformer` is no transformer, `conditioner` is not callable, or `mask` is
+            not boolean.
+          ValueError: `mask` keeps or transforms everything, or is not static; or the conditioner
+            declares sizes (`input_size`, `output_size`) that do not fit it.
         """
         parameters = dict(locals())
         with tf.name_scope(name) as name:
@@ -146,9 +151,9 @@ class Coupling(FusedBijector):
             and static[static.rank - len(expected) :].is_compatible_with(expected)
         ):
             raise ValueError(
-                f"{self.name}: argument `conditioner`: expected an output of shape {('...', *expected)} "
-                f"({channels} transformed elements x {num_params} parameters of {self._transformer!r}), "
-                f"received shape {tuple(static)}."
+                f"{self.name}: argument `conditioner`: expected an output of shape "
+                f"{('...', *expected)} ({channels} transformed elements x {num_params} parameters "
+                f"of {self._transformer!r}), received shape {tuple(static)}."
             )
         # A network in lower precision must not lower that of the log-det.
         output = tf.cast(output, kept.dtype)
@@ -160,7 +165,7 @@ class Coupling(FusedBijector):
 
 
 def _check_declared_sizes(conditioner, split, transformer):
-    """The package's networks say what they take and return: a misfit is reported before any work is done."""
+    """The package's networks declare their sizes: a misfit is reported before any work is done."""
     expected = {
         "input_size": split.conditioner_shape[-1],
         "output_size": split.transformed_shape[-1] * transformer.num_params,
@@ -169,6 +174,6 @@ def _check_declared_sizes(conditioner, split, transformer):
         received = getattr(conditioner, attribute, None)
         if isinstance(received, int) and received != size:
             raise ValueError(
-                f"Argument `conditioner`: expected {attribute} {size} for this mask and {transformer!r}, "
-                f"received {received}."
+                f"Argument `conditioner`: expected {attribute} {size} for this mask "
+                f"and {transformer!r}, received {received}."
             )

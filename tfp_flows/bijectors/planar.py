@@ -10,6 +10,7 @@ from tfp_flows.numerics import (
     inverse_preactivations,
     log_interpolation,
     positive,
+    row_times_matrix,
     safe_norm,
     sech_squared,
 )
@@ -22,17 +23,20 @@ class PlanarStack(FusedBijector, _tfp.AutoCompositeTensorBijector):
 
     ```none
     z_0 = x,   z_{k+1} = z_k + u^_k tanh(w_k . z_k + b_k),   y = z_K
-    u^_k = u_k + (m_k - w_k . u_k) w_k / |w_k|^2,   m_k = s(w_k . u_k) - 1 > -1,   s(p) = softplus(p + log(e - 1))
+    u^_k = u_k + (m_k - w_k . u_k) w_k / |w_k|^2,   m_k = s(w_k . u_k) - 1 > -1
+    s(p) = softplus(p + log(e - 1))
     log|det dy/dx| = sum_k log(1 + m_k sech(w_k . z_k + b_k)^2)
     ```
 
-    `u^_k` keeps every layer invertible; `u = 0` gives the identity. All states stay in `x + span(u^)`, so the
-    projections `w_k . z_k` follow from two matrix products, `x W^T` and the Gram matrix `u^_j . w_k`, by a recurrence on
-    K numbers for each `x`; a third product gives `y`. Equals `tfb.Chain` of K `Planar` bijectors, layer 0 applied first.
+    `u^_k` keeps every layer invertible; `u = 0` gives the identity. All states stay in
+    `x + span(u^)`, so the projections `w_k . z_k` follow from two matrix products, `x W^T` and the Gram
+    matrix `u^_j . w_k`, by a recurrence on K numbers for each `x`; a third product gives `y`.
+    Equals `tfb.Chain` of K `Planar` bijectors, layer 0 applied first.
 
-    Cost for each `x`: O(K D + K^2) forward with the log-det. The inverse is as exact as the forward direction and costs
-    the same products with K scalar equations `a + m tanh(a) = r`, solved in a fixed number of Newton steps; its
-    gradients are exact, too. Forward is the cheaper direction, by a factor of about two.
+    Cost for each `x`: O(K D + K^2) forward with the log-det. The inverse is as exact as the forward
+    direction and costs the same products with K scalar equations `a + m tanh(a) = r`, solved in a
+    fixed number of Newton steps; its gradients are exact, too. Forward is the cheaper direction, by
+    a factor of about two.
 
     #### Examples
 
@@ -51,8 +55,9 @@ class PlanarStack(FusedBijector, _tfp.AutoCompositeTensorBijector):
 
     #### References
 
-    Rezende and Mohamed (2015), Variational Inference with Normalizing Flows, arXiv:1505.05770, eq. 10 to 12 and
-    appendix A.1. (`s` replaces the paper's softplus, so that zero parameters give the identity.)
+    Rezende and Mohamed (2015), Variational Inference with Normalizing Flows, arXiv:1505.05770, eq.
+    10 to 12 and appendix A.1. (`s` replaces the paper's softplus, so that zero parameters give the
+    identity.)
     """
 
     def __init__(self, w, u, b, validate_args: bool = False, name: str = "planar_stack"):
@@ -144,11 +149,13 @@ class Planar(FusedBijector, _tfp.AutoCompositeTensorBijector):
     log|det dy/dx| = log(1 + m sech(w . x + b)^2)
     ```
 
-    Any `w`, `u`, `b` give a bijection; `u = 0` gives the identity, and `w = 0` the shift `x + u tanh(b)`.
+    Any `w`, `u`, `b` give a bijection; `u = 0` gives the identity, and `w = 0` the shift
+    `x + u tanh(b)`.
 
-    Cost for each `x`: O(D), log-det included. The inverse is exact: with `r = w . y + b` it solves the scalar equation
-    `a + m tanh(a) = r` in a fixed number of Newton steps, and `x = y - u^ tanh(a)`; its gradients are exact, too.
-    Forward is the cheaper direction. `PlanarStack` computes many layers faster than a `tfb.Chain` of these.
+    Cost for each `x`: O(D), log-det included. The inverse is exact: with `r = w . y + b` it solves
+    the scalar equation `a + m tanh(a) = r` in a fixed number of Newton steps, and
+    `x = y - u^ tanh(a)`; its gradients are exact, too. Forward is the cheaper direction. `PlanarStack` computes
+    many layers faster than a `tfb.Chain` of these.
 
     #### Examples
 
@@ -163,8 +170,9 @@ class Planar(FusedBijector, _tfp.AutoCompositeTensorBijector):
 
     #### References
 
-    Rezende and Mohamed (2015), Variational Inference with Normalizing Flows, arXiv:1505.05770, eq. 10 to 12 and
-    appendix A.1. (`s` replaces the paper's softplus, so that zero parameters give the identity.)
+    Rezende and Mohamed (2015), Variational Inference with Normalizing Flows, arXiv:1505.05770, eq.
+    10 to 12 and appendix A.1. (`s` replaces the paper's softplus, so that zero parameters give the
+    identity.)
     """
 
     def __init__(self, w, u, b, validate_args: bool = False, name: str = "planar"):
@@ -238,16 +246,20 @@ class Planar(FusedBijector, _tfp.AutoCompositeTensorBijector):
 
 def _forward(x, w, u, b):
     u_hat, s = _invertible(w, u)
-    a = forward_preactivations(_project(x, w) + b, _gram(u_hat, w))
+    gram = tf.matmul(u_hat, w, transpose_b=True)  # u^_j . w_k
+    a = forward_preactivations(row_times_matrix(x, w, transpose=True) + b, gram)
     t = tf.tanh(a)
-    return x + _combine(t, u_hat), _log_det(a, t, s)
+    return x + row_times_matrix(t, u_hat), _log_det(a, t, s)
 
 
 def _inverse(y, w, u, b):
     u_hat, s = _invertible(w, u)
-    a = inverse_preactivations(_project(y, w) + b, _gram(u_hat, w), s.minus_one, s.value)
+    gram = tf.matmul(u_hat, w, transpose_b=True)  # u^_j . w_k
+    a = inverse_preactivations(
+        row_times_matrix(y, w, transpose=True) + b, gram, s.minus_one, s.value
+    )
     t = tf.tanh(a)
-    x = _sharpen(y - _combine(t, u_hat), a[..., 0], t, w[..., 0, :], u_hat, b[..., 0])
+    x = _sharpen(y - row_times_matrix(t, u_hat), a[..., 0], t, w[..., 0, :], u_hat, b[..., 0])
     return x, -_log_det(a, t, s)
 
 
@@ -271,8 +283,8 @@ def _invertible(w, u):
 def _sharpen(x, a, t, w, u_hat, b):
     """Restores `w . x + b = a` for the first layer, where `x = y - T u^` has cancelled.
 
-    `y - T u^` is off by eps |T u^|, and `(a - b) / |w|`, which is the same length along `w`, by eps (|a| + |b|) / |w|:
-    take the better one.
+    `y - T u^` is off by eps |T u^|, and `(a - b) / |w|`, which is the same length along `w`, by
+    eps (|a| + |b|) / |w|: take the better one.
     """
     norm = safe_norm(w)
     safe = tf.where(norm > 0.0, norm, tf.ones_like(norm))
@@ -283,22 +295,3 @@ def _sharpen(x, a, t, w, u_hat, b):
         tf.zeros_like(a),
     )
     return x + (error / safe)[..., tf.newaxis] * w
-
-
-def _project(x, w):
-    """`w_k . x` for all layers: `[..., D]`, `[..., K, D]` -> `[..., K]`."""
-    if w.shape.rank == 2 and x.shape.rank is not None and x.shape.rank >= 2:
-        return tf.matmul(x, w, transpose_b=True)
-    return tf.linalg.matvec(w, x)
-
-
-def _combine(t, u_hat):
-    """`sum_k t_k u^_k`: `[..., K]`, `[..., K, D]` -> `[..., D]`."""
-    if u_hat.shape.rank == 2 and t.shape.rank is not None and t.shape.rank >= 2:
-        return tf.matmul(t, u_hat)
-    return tf.linalg.matvec(u_hat, t, transpose_a=True)
-
-
-def _gram(u_hat, w):
-    """`G[j, k] = u^_j . w_k`."""
-    return tf.matmul(u_hat, w, transpose_b=True)

@@ -1,12 +1,14 @@
 """Radial transforms, one layer or a stack of them computed as one."""
 
+from typing import ClassVar
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows import _tfp
 from tfp_flows.bijectors import _arguments
 from tfp_flows.bijectors.base import FusedBijector
-from tfp_flows.numerics import log_interpolation, positive, safe_norm
+from tfp_flows.numerics import log_interpolation, positive, safe_norm, tiny
 
 _Properties = _tfp.parameter_properties.ParameterProperties
 
@@ -15,7 +17,7 @@ class _RadialLayers(FusedBijector):
     """What `Radial` and `RadialStack` share: the arguments and their meaning."""
 
     # Rightmost dimensions of the arguments, `K` for layers and `D` for the event.
-    _event_letters: dict[str, str]
+    _event_letters: ClassVar[dict[str, str]]
 
     def _set_arguments(self, center, alpha, beta):
         """Converts and checks the arguments; returns their dtype."""
@@ -70,10 +72,11 @@ class RadialStack(_RadialLayers, _tfp.AutoCompositeTensorBijector):
                          + log((r_k^2 + 2 alpha_k r_k + alpha_k^2 s_k) / (r_k + alpha_k)^2)
     ```
 
-    Equals `tfb.Chain` of K `Radial` bijectors, layer 0 applied first, in one pass with one log-det at the end.
+    Equals `tfb.Chain` of K `Radial` bijectors, layer 0 applied first, in one pass with one log-det
+    at the end.
 
-    Cost for each `x`: O(K D) in either direction, log-det included; the inverse is in closed form, so that both
-    directions are equally cheap.
+    Cost for each `x`: O(K D) in either direction, log-det included; the inverse is in closed form,
+    so that both directions are equally cheap.
 
     #### Examples
 
@@ -82,7 +85,9 @@ class RadialStack(_RadialLayers, _tfp.AutoCompositeTensorBijector):
     import tfp_flows as tff
 
     stack = tff.bijectors.RadialStack(
-        center=tf.random.stateless_normal([4, 2], seed=[0, 1]), alpha=tf.ones([4]), beta=tf.ones([4])
+        center=tf.random.stateless_normal([4, 2], seed=[0, 1]),
+        alpha=tf.ones([4]),
+        beta=tf.ones([4]),
     )
     y, log_det = stack.forward_and_log_det(tf.zeros([5, 2]))
     x = stack.inverse(tf.identity(y))  # zeros
@@ -90,11 +95,12 @@ class RadialStack(_RadialLayers, _tfp.AutoCompositeTensorBijector):
 
     #### References
 
-    Rezende and Mohamed (2015), Variational Inference with Normalizing Flows, arXiv:1505.05770, eq. 14 and appendix
-    A.2. (`s` replaces the paper's softplus, so that zero parameters give the identity.)
+    Rezende and Mohamed (2015), Variational Inference with Normalizing Flows, arXiv:1505.05770, eq.
+    14 and appendix A.2. (`s` replaces the paper's softplus, so that zero parameters give the
+    identity.)
     """
 
-    _event_letters = {"center": "KD", "alpha": "K", "beta": "K"}
+    _event_letters: ClassVar[dict[str, str]] = {"center": "KD", "alpha": "K", "beta": "K"}
 
     def __init__(
         self, center, alpha, beta, validate_args: bool = False, name: str = "radial_stack"
@@ -104,10 +110,10 @@ class RadialStack(_RadialLayers, _tfp.AutoCompositeTensorBijector):
         Args:
           center: float tensor `[..., K, D]`, the layers' reference points.
           alpha: positive float tensor `[..., K]`, in units of distance.
-          beta: float tensor `[..., K]`, the layers' unconstrained strengths: positive ones push points away from the
-            center, negative ones pull them in.
-          validate_args: as in every TFP bijector, checks `alpha > 0` at run time for variables, too; shapes, dtypes
-            and constants are always checked.
+          beta: float tensor `[..., K]`, the layers' unconstrained strengths: positive ones push
+            points away from the center, negative ones pull them in.
+          validate_args: as in every TFP bijector, checks `alpha > 0` at run time for variables,
+            too; shapes, dtypes and constants are always checked.
           name: the bijector's name.
 
         Raises:
@@ -119,7 +125,8 @@ class RadialStack(_RadialLayers, _tfp.AutoCompositeTensorBijector):
             dtype = self._set_arguments(center, alpha, beta)
             if self._sizes["K"] is None:
                 raise ValueError(
-                    "Arguments `center`, `alpha`, `beta`: expected a static number of layers K, received None."
+                    "Arguments `center`, `alpha`, `beta`: expected a static number of layers K, "
+                    "received None."
                 )
             super().__init__(
                 forward_min_event_ndims=1,
@@ -157,13 +164,14 @@ class Radial(_RadialLayers, _tfp.AutoCompositeTensorBijector):
 
     ```none
     y = x + b^ (x - c) / (alpha + r),   r = |x - c|,   b^ = alpha (s(beta) - 1),   s(p) = softplus(p + log(e - 1))
-    log|det dy/dx| = (D - 1) log((r + alpha s) / (r + alpha)) + log((r^2 + 2 alpha r + alpha^2 s) / (r + alpha)^2)
+    log|det dy/dx| = (D - 1) log((r + alpha s) / (r + alpha))
+                   + log((r^2 + 2 alpha r + alpha^2 s) / (r + alpha)^2)
     ```
 
     Any `c`, `beta` and positive `alpha` give a bijection; `beta = 0` gives the identity.
 
-    Cost for each `x`: O(D) in either direction, log-det included. The inverse is in closed form: `r` is the root of a
-    quadratic equation in `|y - c|`, taken in the form that does not cancel.
+    Cost for each `x`: O(D) in either direction, log-det included. The inverse is in closed form:
+    `r` is the root of a quadratic equation in `|y - c|`, taken in the form that does not cancel.
 
     #### Examples
 
@@ -178,11 +186,12 @@ class Radial(_RadialLayers, _tfp.AutoCompositeTensorBijector):
 
     #### References
 
-    Rezende and Mohamed (2015), Variational Inference with Normalizing Flows, arXiv:1505.05770, eq. 14 and appendix
-    A.2. (`s` replaces the paper's softplus, so that zero parameters give the identity.)
+    Rezende and Mohamed (2015), Variational Inference with Normalizing Flows, arXiv:1505.05770, eq.
+    14 and appendix A.2. (`s` replaces the paper's softplus, so that zero parameters give the
+    identity.)
     """
 
-    _event_letters = {"center": "D", "alpha": "", "beta": ""}
+    _event_letters: ClassVar[dict[str, str]] = {"center": "D", "alpha": "", "beta": ""}
 
     def __init__(self, center, alpha, beta, validate_args: bool = False, name: str = "radial"):
         """Creates the transform.
@@ -190,10 +199,10 @@ class Radial(_RadialLayers, _tfp.AutoCompositeTensorBijector):
         Args:
           center: float tensor `[..., D]`, the reference point.
           alpha: positive float tensor `[...]`, in units of distance.
-          beta: float tensor `[...]`, the unconstrained strength: positive values push points away from the center,
-            negative ones pull them in.
-          validate_args: as in every TFP bijector, checks `alpha > 0` at run time for variables, too; shapes, dtypes
-            and constants are always checked.
+          beta: float tensor `[...]`, the unconstrained strength: positive values push points away
+            from the center, negative ones pull them in.
+          validate_args: as in every TFP bijector, checks `alpha > 0` at run time for variables,
+            too; shapes, dtypes and constants are always checked.
           name: the bijector's name.
 
         Raises:
@@ -254,7 +263,7 @@ def _inverse(y, center, alpha, beta):
         offset = y - center[..., k, :]
         a, s_k = alpha[..., k], s.value[..., k]
         r = _radius(safe_norm(offset), a, s_k)
-        shrink = (r + a) / tf.maximum(r + a * s_k, _tiny(y.dtype))
+        shrink = (r + a) / tf.maximum(r + a * s_k, tiny(y.dtype))
         y = center[..., k, :] + shrink[..., tf.newaxis] * offset
         radii.insert(0, r)
     return y, -_log_det(tf.stack(radii, axis=-1), s, alpha, center.shape[-1] or tf.shape(y)[-1])
@@ -263,26 +272,23 @@ def _inverse(y, center, alpha, beta):
 def _radius(rho, alpha, s):
     """Solves `r (r + alpha s) / (r + alpha) = rho` for `r >= 0`.
 
-    That is `r^2 + g r - alpha rho = 0` with `g = alpha s - rho`. Of the two forms of its positive root, the one whose
-    terms have the same sign is taken.
+    That is `r^2 + g r - alpha rho = 0` with `g = alpha s - rho`. Of the two forms of its positive
+    root, the one whose terms have the same sign is taken.
     """
     g = alpha * s - rho
-    root = tf.sqrt(tf.maximum(g * g + 4.0 * alpha * rho, _tiny(rho.dtype)))
+    root = tf.sqrt(tf.maximum(g * g + 4.0 * alpha * rho, tiny(rho.dtype)))
     return tf.where(g > 0.0, 2.0 * alpha * rho / (tf.maximum(g, 0.0) + root), 0.5 * (root - g))
 
 
 def _log_det(r, s, alpha, event_size):
     """The log-dets at distances `r` `[..., K]`, summed over the layers.
 
-    Tangential directions are stretched by `(r + alpha s) / (r + alpha) = (1 - h) + h s` with `h = alpha / (r + alpha)`,
-    the radial one by the derivative of that times `r`, which is `(1 - h^2) + h^2 s`.
+    Tangential directions are stretched by `(r + alpha s) / (r + alpha) = (1 - h) + h s` with
+    `h = alpha / (r + alpha)`, the radial one by the derivative of that times `r`, which is
+    `(1 - h^2) + h^2 s`.
     """
     h = alpha / (r + alpha)
     complement = r / (r + alpha)
     tangential = log_interpolation(s, h, complement)
     radial = log_interpolation(s, h * h, complement * (1.0 + h))
     return tf.reduce_sum(tf.cast(event_size - 1, r.dtype) * tangential + radial, axis=-1)
-
-
-def _tiny(dtype):
-    return 1e-30 if dtype == tf.float32 else 1e-300

@@ -12,19 +12,22 @@ tfd = tfp.distributions
 
 
 class ConditionalDistribution(tf.Module):
-    """A flow whose parameters depend on a context: `flow(context)` is a plain `tfd.TransformedDistribution`.
+    """A flow that depends on a context: `flow(context)` is a plain `TransformedDistribution`.
 
     ```none
     y = f(x; context),   x ~ base(context)
     log p(y | context) = log base(x; context) - log|det df/dx|
     ```
 
-    The distribution has the context's batch shape, so that samples for different contexts are independent draws.
-    The module owns all variables; the distributions that it returns own none and are made afresh for each context.
+    The distribution has the context's batch shape, so that samples for different contexts are
+    independent draws. The module owns all variables; the distributions that it returns own none and
+    are made afresh for each context.
 
     Args:
-      bijector: `tf.Module` or other callable from a context `[..., context_size]` to a `tfb.Bijector`.
-      base: the base distribution, with no batch shape; or a callable from a context to one with the context's.
+      bijector: `tf.Module` or other callable from a context `[..., context_size]` to a
+        `tfb.Bijector`.
+      base: the base distribution, with no batch shape; or a callable from a context to one with the
+        context's.
       event_shape: shape of one event.
       context_size: size of the last axis of the context.
       dtype: floating dtype of the events.
@@ -36,7 +39,8 @@ class ConditionalDistribution(tf.Module):
     import tensorflow as tf
     import tfp_flows as tff
 
-    flow = tff.flows.planar(event_size=2, num_layers=4, context_size=3, seed=0)  # a ConditionalDistribution
+    # A recipe with a context size returns a ConditionalDistribution.
+    flow = tff.flows.planar(event_size=2, num_layers=4, context_size=3, seed=0)
     posterior = flow(tf.ones([5, 3]))
     x, log_prob = posterior.experimental_sample_and_log_prob(seed=1)  # [5, 2] and [5]
     ```

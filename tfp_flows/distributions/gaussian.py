@@ -24,8 +24,8 @@ class ConditionalGaussian(tf.Module):
     x | context ~ N(loc, diag(scale)^2),   loc = context A + a,   scale = s(context B + b)
     ```
 
-    With `s(p) = softplus(p + log(e - 1))`. It is the base of conditional flows and, by itself, the posterior of a plain
-    variational autoencoder.
+    With `s(p) = softplus(p + log(e - 1))`. It is the base of conditional flows and, by itself, the
+    posterior of a plain variational autoencoder.
 
     Args:
       event_size: D, size of `x`.

@@ -27,7 +27,8 @@ def check_settings(
 
     Raises:
       TypeError: a size is no integer, `dtype` is not floating, or `base` is no distribution.
-      ValueError: a size is too small, or the base has another event shape or dtype, or a batch shape.
+      ValueError: a size is too small, or the base has another event shape or dtype, or a batch
+        shape.
     """
     smallest = {"event_size": (event_size, min_event_size), "num_layers": (num_layers, 1)}
     if context_size is not None:
@@ -87,7 +88,8 @@ def _check_base(base, event_size, dtype, context_size):
         raise TypeError(f"Argument `base`: expected {expected}, received {type(base).__name__}.")
     if not base.event_shape.is_compatible_with([event_size]):
         raise ValueError(
-            f"Argument `base`: expected event shape ({event_size},), received {tuple(base.event_shape)}."
+            f"Argument `base`: expected event shape ({event_size},), "
+            f"received {tuple(base.event_shape)}."
         )
     if base.batch_shape.rank:
         raise ValueError(
@@ -95,5 +97,6 @@ def _check_base(base, event_size, dtype, context_size):
         )
     if base.dtype != dtype:
         raise ValueError(
-            f"Argument `base`: expected dtype {dtype.name}, received {tf.as_dtype(base.dtype).name}."
+            f"Argument `base`: expected dtype {dtype.name}, "
+            f"received {tf.as_dtype(base.dtype).name}."
         )

@@ -33,17 +33,19 @@ def nice(
     y = f_K(... f_1(exp(s) * x)),   f_k: y_A = z_A,  y_B = z_B + network_k(z_A),   x ~ base
     ```
 
-    The couplings preserve volume; the scaling, next to the base, does not. Sampling and density cost the same.
+    The couplings preserve volume; the scaling, next to the base, does not. Sampling and density
+    cost the same.
 
     Args:
       event_size: D, size of the vectors, at least 2.
       num_layers: K, number of couplings. Fewer than two leave one half untouched.
       hidden_units: sizes of the hidden layers of each coupling's network.
       activation: their activation, as `networks.MLP` takes it.
-      context_size: size of the context, or `None` for a flow without one. The networks see the context beside their
-        input, and the scaling is affine in it.
-      base: the base distribution on `[D]`. Default: a standard normal one; with a context, a diagonal Gaussian whose
-        location and scale are affine in the context (then `base` may also be a callable of the context).
+      context_size: size of the context, or `None` for a flow without one. The networks see the
+        context beside their input, and the scaling is affine in it.
+      base: the base distribution on `[D]`. Default: a standard normal one; with a context, a
+        diagonal Gaussian whose location and scale are affine in the context (then `base` may also
+        be a callable of the context).
       dtype: floating dtype.
       seed: integer, NumPy generator or `None`.
       name: the distribution's name.
@@ -66,7 +68,8 @@ def nice(
 
     #### References
 
-    Dinh, Krueger and Bengio (2014), NICE: Non-linear Independent Components Estimation, arXiv:1410.8516.
+    Dinh, Krueger and Bengio (2014), NICE: Non-linear Independent Components Estimation,
+    arXiv:1410.8516.
     """
     _recipe.check_settings(event_size, num_layers, context_size, base, dtype, min_event_size=2)
     rng = generator(seed)
@@ -106,10 +109,11 @@ def real_nvp(
       num_layers: K, number of couplings. Fewer than two leave one half untouched.
       hidden_units: sizes of the hidden layers of each coupling's network.
       activation: their activation, as `networks.MLP` takes it.
-      context_size: size of the context, or `None` for a flow without one. The networks see the context beside their
-        input.
-      base: the base distribution on `[D]`. Default: a standard normal one; with a context, a diagonal Gaussian whose
-        location and scale are affine in the context (then `base` may also be a callable of the context).
+      context_size: size of the context, or `None` for a flow without one. The networks see the
+        context beside their input.
+      base: the base distribution on `[D]`. Default: a standard normal one; with a context, a
+        diagonal Gaussian whose location and scale are affine in the context (then `base` may also
+        be a callable of the context).
       dtype: floating dtype.
       seed: integer, NumPy generator or `None`.
       name: the distribution's name.

@@ -34,10 +34,12 @@ def planar(
       event_size: D, size of the vectors.
       num_layers: K.
       context_size: size of the context, or `None` for a flow without one.
-      base: the base distribution on `[D]`. Default: a standard normal one; with a context, a diagonal Gaussian whose
-        location and scale are affine in the context (then `base` may also be a callable of the context).
-      fast: `"sample"` puts the layers in the direction of sampling, as in the paper, which variational inference
-        needs; `"log_prob"` inverts them, so that densities of data are the cheap direction. Both directions are exact.
+      base: the base distribution on `[D]`. Default: a standard normal one; with a context, a
+        diagonal Gaussian whose location and scale are affine in the context (then `base` may also
+        be a callable of the context).
+      fast: `"sample"` puts the layers in the direction of sampling, as in the paper, which
+        variational inference needs; `"log_prob"` inverts them, so that densities of data are the
+        cheap direction. Both directions are exact.
       dtype: floating dtype.
       seed: integer, NumPy generator or `None`.
       name: the distribution's name.

@@ -29,15 +29,18 @@ def radial(
     y = f_K(... f_1(x)),   f_k(z) = z + b^_k (z - c_k) / (alpha_k + |z - c_k|),   x ~ base
     ```
 
-    With a context, the layers' parameters are functions of it: an amortized posterior. Sampling and density cost the same.
+    With a context, the layers' parameters are functions of it: an amortized posterior. Sampling and
+    density cost the same.
 
     Args:
       event_size: D, size of the vectors.
       num_layers: K.
       context_size: size of the context, or `None` for a flow without one.
-      base: the base distribution on `[D]`. Default: a standard normal one; with a context, a diagonal Gaussian whose
-        location and scale are affine in the context (then `base` may also be a callable of the context).
-      fast: `"sample"` puts the layers in the direction of sampling, as in the paper; `"log_prob"` inverts them.
+      base: the base distribution on `[D]`. Default: a standard normal one; with a context, a
+        diagonal Gaussian whose location and scale are affine in the context (then `base` may also
+        be a callable of the context).
+      fast: `"sample"` puts the layers in the direction of sampling, as in the paper; `"log_prob"`
+        inverts them.
       dtype: floating dtype.
       seed: integer, NumPy generator or `None`.
       name: the distribution's name.
@@ -103,7 +106,8 @@ class _ConditionalRadial(tf.Module):
         matrix = tf.concat([tf.shape(context)[:-1], self._shape], axis=0)
         static = context.shape[:-1].concatenate(self._shape)
         center = tf.ensure_shape(tf.reshape(center, matrix), static)
-        # In units of the typical distance from a center; the bound keeps alpha positive where the softplus underflows.
+        # In units of the typical distance from a center; the bound keeps alpha positive where the
+        # softplus underflows.
         alpha = np.sqrt(event_size) * tf.maximum(positive(alpha).value, 1e-6)
         return _directed(RadialStack(center, alpha, beta), self._fast)
 

@@ -13,8 +13,9 @@ def generator(seed: Seed) -> np.random.Generator:
     """Returns a NumPy generator for a seed.
 
     Args:
-      seed: an integer; or a generator, which is returned as it is, so that one can be handed from part to part; or
-        `None`, which draws from Python's global generator: `keras.utils.set_random_seed` makes that reproducible, too.
+      seed: an integer; or a generator, which is returned as it is, so that one can be handed from
+        part to part; or `None`, which draws from Python's global generator:
+        `keras.utils.set_random_seed` makes that reproducible, too.
 
     Returns:
       The generator.
@@ -42,8 +43,8 @@ def glorot_uniform(
       rng: where the draws come from.
       shape: `[fan_in, fan_out]`.
       dtype: floating dtype of the values.
-      scale: factor on the limits of Glorot and Bengio (2010), Understanding the difficulty of training deep
-        feedforward neural networks, eq. 16.
+      scale: factor on the limits of Glorot and Bengio (2010), Understanding the difficulty of
+        training deep feedforward neural networks, eq. 16.
 
     Returns:
       The values.

@@ -22,18 +22,21 @@ class MLP(tf.Module):
     """A fully connected network: the default conditioner.
 
     ```none
-    h_1 = activation(x K_1 + context C + b_1),   h_i = activation(h_{i-1} K_i + b_i),   output = h_n K + b
+    h_1 = activation(x K_1 + context C + b_1),   h_i = activation(h_{i-1} K_i + b_i),
+    output = h_n K + b
     ```
 
-    With `zero_init_last` the output is zero at first, so that a flow of such layers starts as the identity.
+    With `zero_init_last` the output is zero at first, so that a flow of such layers starts as the
+    identity.
 
     Args:
       input_size: size of the last axis of the input.
       output_size: size of the last axis of the output.
       hidden_units: sizes of the hidden layers; empty for a linear map.
-      activation: a name (`"relu"`, `"silu"`, `"elu"`, `"gelu"`, `"leaky_relu"`, `"softplus"`, `"tanh"`) or a
-        function from tensor to tensor.
-      zero_init_last: whether the last layer starts at zero. Otherwise, as the others, Glorot uniform.
+      activation: a name (`"relu"`, `"silu"`, `"elu"`, `"gelu"`, `"leaky_relu"`, `"softplus"`,
+        `"tanh"`) or a function from tensor to tensor.
+      zero_init_last: whether the last layer starts at zero. Otherwise, as the others, Glorot
+        uniform.
       seed: integer, NumPy generator or `None`.
       dtype: floating dtype of the variables.
       context_size: size of the last axis of `context`, or `None` for a network without context.
@@ -97,8 +100,8 @@ class MLP(tf.Module):
 
         Args:
           x: `[..., input_size]`.
-          context: `[..., context_size]`, its leading dimensions broadcasting with those of `x`; given exactly if the
-            network has a `context_size`.
+          context: `[..., context_size]`, its leading dimensions broadcasting with those of `x`;
+            given exactly if the network has a `context_size`.
 
         Returns:
           `[..., output_size]`.
@@ -110,11 +113,12 @@ class MLP(tf.Module):
         h = self._layers[0](x)
         if self._context_layer is not None:
             _check_last_axis("context", context, self.context_size)
-            # Added after the product, the context is mapped once, however many x there are for each.
+            # Mapped by itself, the context costs one product, however many x share it.
             h += self._context_layer(context)
         elif context is not None:
             raise ValueError(
-                "Argument `context`: expected None (no `context_size` was given), received a tensor."
+                "Argument `context`: expected None (no `context_size` was given), "
+                "received a tensor."
             )
         for layer in self._layers[1:]:
             h = layer(self._activation(h))
@@ -126,7 +130,8 @@ def _activation(activation):
         return activation
     if activation not in _ACTIVATIONS:
         raise ValueError(
-            f"Argument `activation`: expected one of {sorted(_ACTIVATIONS)} or a function, received {activation!r}."
+            f"Argument `activation`: expected one of {sorted(_ACTIVATIONS)} or a function, "
+            f"received {activation!r}."
         )
     return _ACTIVATIONS[activation]
 
@@ -148,5 +153,6 @@ def _check_last_axis(argument, value, size):
         value.shape.rank < 1 or not value.shape[-1:].is_compatible_with([size])
     ):
         raise ValueError(
-            f"Argument `{argument}`: expected a last axis of size {size}, received shape {tuple(value.shape)}."
+            f"Argument `{argument}`: expected a last axis of size {size}, "
+            f"received shape {tuple(value.shape)}."
         )

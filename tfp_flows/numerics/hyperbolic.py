@@ -4,9 +4,10 @@ import tensorflow as tf
 
 
 def sech_squared(x: tf.Tensor) -> tf.Tensor:
-    """Returns `1 / cosh(x)^2` to full relative precision, as `4 e / (1 + e)^2` with `e = exp(-2|x|)`.
+    """Returns `1 / cosh(x)^2` to full relative precision: `4 e / (1 + e)^2`, `e = exp(-2|x|)`.
 
-    `1 - tanh(x)^2` has no correct digit left at `|x| = 9` in float32, and `1 / cosh(x)^2` overflows at `|x| = 45`.
+    `1 - tanh(x)^2` has no correct digit left at `|x| = 9` in float32, and `1 / cosh(x)^2` overflows
+    at `|x| = 45`.
     """
     e = tf.exp(-2.0 * tf.abs(x))
     return 4.0 * e / tf.square(1.0 + e)
@@ -15,12 +16,14 @@ def sech_squared(x: tf.Tensor) -> tf.Tensor:
 def solve_linear_plus_tanh(r: tf.Tensor, m: tf.Tensor, one_plus_m: tf.Tensor) -> tf.Tensor:
     """Solves `a + m tanh(a) = r` for `a`, where `m > -1`.
 
-    The left side is odd and increasing, so there is exactly one root. Newton's method starts so near that a fixed
-    number of steps (four in float32, five in float64) reaches rounding error: over 400,000 random pairs with `1 + m` in
-    [1e-13, 6e4] and `r` in [1e-8, 3e4], the backward error stays below two units in the last place.
+    The left side is odd and increasing, so there is exactly one root. Newton's method starts so
+    near that a fixed number of steps (four in float32, five in float64) reaches rounding error:
+    over 400,000 random pairs with `1 + m` in [1e-13, 6e4] and `r` in [1e-8, 3e4], the backward
+    error stays below two units in the last place.
 
-    The iteration runs outside of differentiation. One last step with live `r` and `m` changes the value by no more
-    than rounding, and makes the first derivatives exact: `da/dr = 1 / (1 + m sech(a)^2)`.
+    The iteration runs outside of differentiation. One last step with live `r` and `m` changes the
+    value by no more than rounding, and makes the first derivatives exact:
+    `da/dr = 1 / (1 + m sech(a)^2)`.
 
     Args:
       r: right-hand side, any shape.
@@ -45,14 +48,15 @@ def _newton_step(a: tf.Tensor, r: tf.Tensor, m: tf.Tensor, one_plus_m: tf.Tensor
     t = tf.tanh(a)
     # a + m t = (1 + m) a - m (a - t), whose terms do not cancel for -1 < m < 0.
     left = tf.where(m < 0.0, one_plus_m * a - m * (a - t), a + m * t)
-    # 1 + m sech^2 = (1 + m) sech^2 + t^2. The floor matters only at a = 0 when 1 + m has underflowed.
-    slope = tf.maximum(one_plus_m * sech_squared(a) + t * t, _tiny(a.dtype))
+    # 1 + m sech^2 = (1 + m) sech^2 + t^2. The floor matters only at a = 0 when 1 + m has
+    # underflowed.
+    slope = tf.maximum(one_plus_m * sech_squared(a) + t * t, tiny(a.dtype))
     return a - (left - r) / slope
 
 
 def _bracket(r: tf.Tensor, m: tf.Tensor, one_plus_m: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Bounds of the root for `r >= 0`, from `0 <= tanh(a) <= min(a, 1)`."""
-    linear = r / tf.maximum(one_plus_m, _tiny(r.dtype))
+    linear = r / tf.maximum(one_plus_m, tiny(r.dtype))
     lower = tf.where(m > 0.0, tf.maximum(r - m, linear), r)
     upper = tf.where(m > 0.0, r, tf.minimum(r - m, linear))
     return lower, upper
@@ -66,8 +70,8 @@ def _start(
     # (The floor on |m| only keeps the branch that is not taken finite.)
     cube_root = tf.pow(3.0 * r / tf.maximum(-m, 1e-3), 1.0 / 3.0)
     convex = tf.minimum(upper, cube_root)
-    # m > 0: with tanh(a) = 1 - 2 exp(-2a), a = d + W(4 m exp(-2d)) / 2, d = r - m. Lambert's W of exp(l) is
-    # approximated as L - log1p(L), L = log1p(exp(l)), which also handles the tails.
+    # m > 0: with tanh(a) = 1 - 2 exp(-2a), a = d + W(4 m exp(-2d)) / 2, d = r - m. Lambert's W of
+    # exp(l) is approximated as L - log1p(L), L = log1p(exp(l)), which also handles the tails.
     positive_m = tf.maximum(m, 1e-6)
     d = r - positive_m
     big_l = tf.math.softplus(tf.math.log(4.0 * positive_m) - 2.0 * d)
@@ -75,5 +79,6 @@ def _start(
     return tf.clip_by_value(tf.where(m < 0.0, convex, concave), lower, upper)
 
 
-def _tiny(dtype: tf.DType) -> float:
+def tiny(dtype: tf.DType) -> float:
+    """A positive number that nothing but an underflow falls below, and whose inverse is finite."""
     return 1e-30 if dtype == tf.float32 else 1e-300

@@ -14,7 +14,8 @@ def safe_norm(x: tf.Tensor, keepdims: bool = False) -> tf.Tensor:
       The norm, `[...]` or `[..., 1]`.
     """
     squared = tf.reduce_sum(x * x, axis=-1, keepdims=keepdims)
-    # The square root's slope is infinite at 0, and 0 * inf is NaN: it must not see a zero, even where it is not used.
+    # The square root's slope is infinite at 0, and 0 * inf is NaN: it must not see a zero, even
+    # where it is not used.
     is_zero = squared <= 0.0
     root = tf.sqrt(tf.where(is_zero, tf.ones_like(squared), squared))
     return tf.where(is_zero, tf.zeros_like(root), root)

@@ -7,8 +7,8 @@ import tensorflow as tf
 def permute(x: tf.Tensor, permutation: np.ndarray) -> tf.Tensor:
     """Returns `x[..., permutation]`.
 
-    The gradient of `tf.gather` is a scatter-add, since indices may repeat. Those of a permutation do not, so it gathers
-    by the inverse permutation instead.
+    The gradient of `tf.gather` is a scatter-add, since indices may repeat. Those of a permutation
+    do not, so it gathers by the inverse permutation instead.
 
     Args:
       x: tensor `[..., D]`.

@@ -1,8 +1,9 @@
 """Positive numbers from unconstrained ones, accurate at both ends and around one.
 
-`s(x) = softplus(x + log(e - 1))` maps the real line onto the positive numbers with `s(0) = 1`: zero parameters give the
-identity transform. A log-det needs `s`, `s - 1` and `log s`, and each of the three loses all its digits somewhere when
-it is taken from another one: `s - 1` around `x = 0`, `log s` where `s` underflows.
+`s(x) = softplus(x + log(e - 1))` maps the real line onto the positive numbers with `s(0) = 1`: zero
+parameters give the identity transform. A log-det needs `s`, `s - 1` and `log s`, and each of the
+three loses all its digits somewhere when it is taken from another one: `s - 1` around `x = 0`,
+`log s` where `s` underflows.
 """
 
 import math
@@ -45,7 +46,8 @@ def positive(x: tf.Tensor) -> Positive:
     small = tf.math.log1p(_ONE_MINUS_1_OVER_E * tf.math.expm1(tf.minimum(x, 1.0)))
     minus_one = tf.where(x < 1.0, small, value - 1.0)
 
-    # Far left softplus(y) = exp(y) (1 - exp(y)/2 + ...), and exp(-37) is below the rounding error of float64.
+    # Far left softplus(y) = exp(y) (1 - exp(y)/2 + ...), and exp(-37) is below the rounding error
+    # of float64.
     far_left = shifted < -37.0
     middle = tf.math.log(tf.math.softplus(tf.maximum(shifted, -37.0)))
     near_one = tf.abs(minus_one) < 0.5
@@ -58,10 +60,10 @@ def positive(x: tf.Tensor) -> Positive:
 
 
 def log_interpolation(s: Positive, weight: tf.Tensor, complement: tf.Tensor) -> tf.Tensor:
-    """Returns `log((1 - h) + h s)` for `h` in [0, 1]: the log of a mean of 1 and `s`, weighted by `h`.
+    """Returns `log((1 - h) + h s)` for `h` in [0, 1]: the log of a weighted mean of 1 and `s`.
 
-    The log-dets of the planar and the radial transform are sums of such terms. It is exact to rounding when `h s` is
-    tiny, when `s` underflows, and when the mean is close to one.
+    The log-dets of the planar and the radial transform are sums of such terms. It is exact to
+    rounding when `h s` is tiny, when `s` underflows, and when the mean is close to one.
 
     Args:
       s: the positive number, as `positive` returns it.
@@ -74,8 +76,8 @@ def log_interpolation(s: Positive, weight: tf.Tensor, complement: tf.Tensor) -> 
     excess = s.minus_one * weight
     near_one = excess > -0.5
     log_near_one = tf.math.log1p(tf.where(near_one, excess, tf.zeros_like(excess)))
-    # Here h > 1/2. Both terms are non-negative, so that nothing cancels; the sum is zero only if `s` underflowed and
-    # h = 1, and then the answer is log s itself.
+    # Here h > 1/2. Both terms are non-negative, so that nothing cancels; the sum is zero only if
+    # `s` underflowed and h = 1, and then the answer is log s itself.
     mean = tf.where(near_one, tf.ones_like(excess), complement + weight * s.value)
     is_zero = mean <= 0.0
     log_mean = tf.math.log(tf.where(is_zero, tf.ones_like(mean), mean))

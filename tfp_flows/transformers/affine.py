@@ -22,7 +22,8 @@ class Additive(Transformer):
 
     #### References
 
-    Dinh, Krueger and Bengio (2014), NICE: Non-linear Independent Components Estimation, arXiv:1410.8516, eq. 5.
+    Dinh, Krueger and Bengio (2014), NICE: Non-linear Independent Components Estimation,
+    arXiv:1410.8516, eq. 5.
     """
 
     num_params = 1
@@ -36,10 +37,11 @@ class Additive(Transformer):
 
 
 class Affine(Transformer):
-    """`y = s(a) x + shift` with `s(a) = softplus(a + log(e - 1))`: R -> R. Both directions cost the same.
+    """`y = s(a) x + shift` with `s(a) = softplus(a + log(e - 1))`: R -> R. Both directions cost the
+    same.
 
-    Two parameters for each element: the shift and `a`. The scale grows linearly in `a`, not exponentially, and
-    `s(0) = 1`.
+    Two parameters for each element: the shift and `a`. The scale grows linearly in `a`, not
+    exponentially, and `s(0) = 1`.
 
     #### Examples
 
@@ -52,8 +54,8 @@ class Affine(Transformer):
 
     #### References
 
-    Dinh, Sohl-Dickstein and Bengio (2016), Density estimation using Real NVP, arXiv:1605.08803, eq. 7 and 8 (with
-    `exp` in the place of `s`).
+    Dinh, Sohl-Dickstein and Bengio (2016), Density estimation using Real NVP, arXiv:1605.08803, eq.
+    7 and 8 (with `exp` in the place of `s`).
     """
 
     num_params = 2

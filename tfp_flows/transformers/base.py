@@ -8,9 +8,9 @@ import tensorflow as tf
 class Transformer(abc.ABC):
     """A monotone map of each element of a tensor, with its own parameters for each element.
 
-    The structures (`Coupling`, ...) decide which elements are mapped and where the parameters come from. Parameters are
-    unconstrained, and zeros give the identity. A transformer holds settings only, no tensors: two with equal settings
-    are equal.
+    The structures (`Coupling`, ...) decide which elements are mapped and where the parameters come
+    from. Parameters are unconstrained, and zeros give the identity. A transformer holds settings
+    only, no tensors: two with equal settings are equal.
 
     Attributes:
       num_params: how many parameters each transformed element takes.
