@@ -95,6 +95,11 @@ def check_positive(name: str, value) -> None:
         )
 
 
+def trailing_shape(shape) -> str:
+    """The shape of a tensor by its rightmost dimensions, for messages: `(..., 3)`."""
+    return f"({', '.join(['...', *map(str, shape)])})"
+
+
 def tuple_of(shape: tf.TensorShape) -> tuple | None:
     """A shape as a tuple for messages, `None` for an unknown rank."""
     return None if shape.rank is None else tuple(shape)

@@ -24,7 +24,8 @@ def as_conditioner(conditioner: Callable, input_shape: tuple[int, ...]) -> "Cond
         raise TypeError(
             f"Argument `conditioner`: expected a callable, received {type(conditioner).__name__}."
         )
-    if hasattr(conditioner, "built") and hasattr(conditioner, "weights"):
+    # Asked of the class: an unbuilt tf_keras model raises when its own weights are looked at.
+    if hasattr(type(conditioner), "weights") and hasattr(conditioner, "built"):
         return _KerasConditioner(conditioner, input_shape)
     return Conditioner(conditioner, input_shape)
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows import _tfp
+from tfp_flows.bijectors._arguments import trailing_shape
 
 
 class FusedBijector(tfp.bijectors.Bijector):
@@ -167,7 +168,7 @@ class FusedBijector(tfp.bijectors.Bijector):
         ):
             raise ValueError(
                 f"{self.name}: argument `{argument}`: expected event shape "
-                f"{tuple(event_shape)}, that is a tensor of shape {('...', *event_shape)}, "
+                f"{tuple(event_shape)}, that is a tensor of shape {trailing_shape(event_shape)}, "
                 f"received shape {tuple(value.shape)}."
             )
         return value

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from tfp_flows.bijectors._arguments import trailing_shape
 from tfp_flows.bijectors._conditioners import as_conditioner
 from tfp_flows.bijectors._splits import make_split
 from tfp_flows.bijectors.base import FusedBijector
@@ -152,7 +153,7 @@ class Coupling(FusedBijector):
         ):
             raise ValueError(
                 f"{self.name}: argument `conditioner`: expected an output of shape "
-                f"{('...', *expected)} ({channels} transformed elements x {num_params} parameters "
+                f"{trailing_shape(expected)} ({channels} transformed elements x {num_params} parameters "
                 f"of {self._transformer!r}), received shape {tuple(static)}."
             )
         # A network in lower precision must not lower that of the log-det.

@@ -29,8 +29,8 @@ class PlanarStack(FusedBijector, _tfp.AutoCompositeTensorBijector):
     ```
 
     `u^_k` keeps every layer invertible; `u = 0` gives the identity. All states stay in
-    `x + span(u^)`, so the projections `w_k . z_k` follow from two matrix products, `x W^T` and the Gram
-    matrix `u^_j . w_k`, by a recurrence on K numbers for each `x`; a third product gives `y`.
+    `x + span(u^)`, so the projections `w_k . z_k` follow from two matrix products, `x W^T` and the
+    Gram matrix `u^_j . w_k`, by a recurrence on K numbers for each `x`; a third product gives `y`.
     Equals `tfb.Chain` of K `Planar` bijectors, layer 0 applied first.
 
     Cost for each `x`: O(K D + K^2) forward with the log-det. The inverse is as exact as the forward
@@ -154,8 +154,8 @@ class Planar(FusedBijector, _tfp.AutoCompositeTensorBijector):
 
     Cost for each `x`: O(D), log-det included. The inverse is exact: with `r = w . y + b` it solves
     the scalar equation `a + m tanh(a) = r` in a fixed number of Newton steps, and
-    `x = y - u^ tanh(a)`; its gradients are exact, too. Forward is the cheaper direction. `PlanarStack` computes
-    many layers faster than a `tfb.Chain` of these.
+    `x = y - u^ tanh(a)`; its gradients are exact, too. Forward is the cheaper direction.
+    `PlanarStack` computes many layers faster than a `tfb.Chain` of these.
 
     #### Examples
 

@@ -163,7 +163,8 @@ class Radial(_RadialLayers, _tfp.AutoCompositeTensorBijector):
     """The radial transform R^D -> R^D: space is stretched or squeezed around a center.
 
     ```none
-    y = x + b^ (x - c) / (alpha + r),   r = |x - c|,   b^ = alpha (s(beta) - 1),   s(p) = softplus(p + log(e - 1))
+    y = x + b^ (x - c) / (alpha + r),   r = |x - c|
+    b^ = alpha (s(beta) - 1),   s(p) = softplus(p + log(e - 1))
     log|det dy/dx| = (D - 1) log((r + alpha s) / (r + alpha))
                    + log((r^2 + 2 alpha r + alpha^2 s) / (r + alpha)^2)
     ```
