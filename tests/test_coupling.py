@@ -228,5 +228,5 @@ def test_bad_arguments(bad):
 @pytest.mark.parametrize("width", [5, 7])
 def test_conditioner_with_wrong_width(width):
     coupling = tff.bijectors.Coupling(AFFINE, lambda x: tf.zeros([4, width]), MASK)
-    with pytest.raises(ValueError, match=rf"`conditioner`.*\(\.\.\.', 6\).*\(4, {width}\)"):
+    with pytest.raises(ValueError, match=rf"`conditioner`.*\(\.\.\., 6\).*\(4, {width}\)"):
         coupling.forward(tf.zeros([4, 5]))
