@@ -16,7 +16,7 @@ def silence():
     """
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     screen = os.dup(2)
-    with open(os.devnull, "w") as nowhere:
+    with pathlib.Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield

@@ -21,12 +21,12 @@ with silence():
 # What each data set is trained with; every entry is an option, too.
 SETTINGS = {
     "binarized_digits": {
-        "latents": 16, "hidden": 128, "epochs": 60, "steps": 60, "batch_size": 64,
-        "num_layers": 8, "learning_rate": 2e-3, "warmup": 1000,
+        "latents": 2, "hidden": 128, "epochs": 40, "steps": 60, "batch_size": 64,
+        "num_layers": 8, "learning_rate": 2e-3, "warmup": 0,
     },
     "binarized_mnist": {
         "latents": 40, "hidden": 400, "epochs": 60, "steps": 500, "batch_size": 100,
-        "num_layers": 16, "learning_rate": 1e-3, "warmup": 10_000,
+        "num_layers": 16, "learning_rate": 1e-3, "warmup": 0,
     },
 }  # fmt: skip
 QUICK = {"hidden": 16, "epochs": 2, "steps": 3, "num_layers": 2, "importance_samples": 5}

@@ -5,8 +5,10 @@ from tfp_flows import (
     datasets,
     distributions,
     flows,
+    models,
     networks,
     numerics,
+    plotting,
     transformers,
 )
 
@@ -17,7 +19,9 @@ __all__ = [
     "datasets",
     "distributions",
     "flows",
+    "models",
     "networks",
     "numerics",
+    "plotting",
     "transformers",
 ]

@@ -9,8 +9,8 @@ inverse:  a_k + m_k t_k + sum_{j>k} t_j G_jk    = r_k      (r: the output's)
 ```
 
 Both are `a + t M = r`. Their derivative is one triangular linear system,
-`abar (I + diag(sech^2) M^T) = da`, with `r' = abar` and `M' = -t^T abar`: what differentiating through K steps would give,
-at a fraction of its cost.
+`abar (I + diag(sech^2) M^T) = da`, with `r' = abar` and `M' = -t^T abar`: what differentiating
+through K steps would give, at a fraction of its cost.
 """
 
 import tensorflow as tf
