@@ -38,7 +38,7 @@ class Block(NamedTuple):
     def run(self):
         """Runs it as a script of its own; a traceback shows the lines of the file."""
         code = "\n" * (self.line - 1) + self.code
-        exec(compile(code, self.file, "exec"), {"__name__": "__main__"})  # noqa: S102
+        exec(compile(code, self.file, "exec"), {"__name__": "__main__"})  # noqa: S102 (our own)
 
 
 def blocks_of(text: str, file: Path, first_line: int = 1) -> list[Block]:

@@ -153,8 +153,8 @@ class Coupling(FusedBijector):
         ):
             raise ValueError(
                 f"{self.name}: argument `conditioner`: expected an output of shape "
-                f"{trailing_shape(expected)} ({channels} transformed elements x {num_params} parameters "
-                f"of {self._transformer!r}), received shape {tuple(static)}."
+                f"{trailing_shape(expected)} ({channels} transformed elements x {num_params} "
+                f"parameters of {self._transformer!r}), received shape {tuple(static)}."
             )
         # A network in lower precision must not lower that of the log-det.
         output = tf.cast(output, kept.dtype)

@@ -11,7 +11,24 @@ tfd = tfp.distributions
 
 
 def standard_normal(event_size: int, dtype: tf.DType = tf.float32) -> tfd.Distribution:
-    """Returns the standard normal distribution on vectors of `event_size`."""
+    """The standard normal distribution on vectors.
+
+    Args:
+      event_size: D, size of the vectors.
+      dtype: floating dtype.
+
+    Returns:
+      A `tfd.Independent` normal with event shape `[D]` and no batch shape.
+
+    #### Examples
+
+    ```python
+    import tfp_flows as tff
+
+    base = tff.distributions.standard_normal(event_size=2)
+    base.log_prob([0.0, 0.0])  # -log(2 pi) = -1.8379
+    ```
+    """
     return tfd.Independent(
         tfd.Normal(tf.zeros([event_size], dtype), tf.ones([], dtype)), reinterpreted_batch_ndims=1
     )

@@ -22,6 +22,16 @@ def generator(seed: Seed) -> np.random.Generator:
 
     Raises:
       TypeError: `seed` is something else.
+
+    #### Examples
+
+    ```python
+    import tfp_flows as tff
+
+    rng = tff.networks.generator(0)
+    first = tff.networks.Linear(4, 8, seed=rng)
+    second = tff.networks.Linear(8, 2, seed=rng)
+    ```
     """
     if isinstance(seed, np.random.Generator):
         return seed
@@ -47,7 +57,16 @@ def glorot_uniform(
         training deep feedforward neural networks, eq. 16.
 
     Returns:
-      The values.
+      The values, a NumPy array.
+
+    #### Examples
+
+    ```python
+    import tensorflow as tf
+    import tfp_flows as tff
+
+    kernel = tff.networks.glorot_uniform(tff.networks.generator(0), [4, 8], tf.float32)
+    ```
     """
     limit = scale * np.sqrt(6.0 / sum(shape))
     return rng.uniform(-limit, limit, size=shape).astype(tf.as_dtype(dtype).as_numpy_dtype)

@@ -15,6 +15,26 @@ class Transformer(abc.ABC):
     Attributes:
       num_params: how many parameters each transformed element takes.
       is_volume_preserving: whether the log-derivative is always zero.
+
+    #### Examples
+
+    ```python
+    import tensorflow as tf
+    import tfp_flows as tff
+
+    class Scale(tff.transformers.Transformer):
+        # y = exp(a) x, with the one parameter a.
+
+        num_params = 1
+
+        def forward(self, x, params):
+            return x * tf.exp(params[..., 0]), params[..., 0]
+
+        def inverse(self, y, params):
+            return y * tf.exp(-params[..., 0]), -params[..., 0]
+
+    y, log_derivative = Scale().forward(tf.ones([3]), tf.zeros([3, 1]))
+    ```
     """
 
     num_params: int

@@ -1,0 +1,75 @@
+# Each target does its own set-up: a virtual environment with the package and its tools in it.
+#
+#   make train   train a flow posterior on handwritten digits beside a plain Gaussian one
+#   make test    run the tests
+#   make lint    check style and format
+#   make bench   time the layers; the table goes to benchmarks/results/
+#   make clean   remove what these targets made (outputs/ stays)
+#
+# Settings: PYTHON=python3.12 (3.10 to 3.13), VENV=folder, TRAIN_ARGS="...", PYTEST_ARGS="...".
+
+PYTHON ?= python3
+VENV ?= .venv
+TRAIN_ARGS ?=
+PYTEST_ARGS ?=
+
+python := $(VENV)/bin/python
+made := $(VENV)/pyvenv.cfg
+installed := $(VENV)/.installed
+# Without the warnings of the build of other people's packages.
+pip := PYTHONWARNINGS=ignore $(python) -m pip install -q --disable-pip-version-check
+
+.DEFAULT_GOAL := test
+.PHONY: train test lint bench clean same-python always
+
+train: $(installed)
+	$(python) examples/vae_binarized_mnist.py --compare $(TRAIN_ARGS)
+
+test: $(installed)
+	$(python) -m pytest -m "not real_data" -n 2 $(PYTEST_ARGS)
+
+lint: $(installed)
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+
+bench: $(installed)
+	$(python) benchmarks/stacks.py --output benchmarks/results/stacks.md
+
+clean:
+	@if [ -f "$(made)" ]; then rm -rf "$(VENV)"; fi
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The two recipes of the set-up can be broken off at any point: the next run goes on from there.
+
+# pip comes first: the one of Python 3.10 finds no end to its search where an index does not say which
+# Pythons a package is for.
+$(installed): setup.cfg pyproject.toml $(made) | same-python
+	@$(python) -m pip --version >/dev/null 2>&1 || $(python) -m ensurepip >/dev/null
+	@echo "Installing tfp_flows and its dependencies into $(VENV): 2 GB, some minutes."
+	@$(pip) "pip>=25"
+	@$(pip) -e ".[dev]"
+	@touch $@
+
+$(made):
+	@command -v "$(PYTHON)" >/dev/null || { echo "PYTHON=$(PYTHON): no such command; \
+	tfp_flows needs Python 3.10 to 3.13." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 10) <= v <= (3, 13) else \
+	"tfp_flows needs Python 3.10 to 3.13, but $(PYTHON) is %d.%d; name another with PYTHON=..." % v)'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual \
+	environments: it lacks venv or ensurepip (Debian, Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@$(PYTHON) -m venv --clear --without-pip $(VENV)
+
+# The interpreter that an environment was made from may be gone.
+ifneq ($(shell $(python) -c "print(1)" 2>/dev/null),1)
+$(made): always
+endif
+
+# One that was asked for by name must not be overruled silently by an older environment.
+same-python: $(made)
+ifneq ($(filter environment command,$(origin PYTHON)),)
+	@code='import sys; print("%d.%d" % sys.version_info[:2])'; \
+	asked=$$($(PYTHON) -c "$$code") && is=$$($(python) -c "$$code") || exit 1; \
+	[ "$$asked" = "$$is" ] || { echo "$(VENV) holds Python $$is, but PYTHON=$(PYTHON) is $$asked: \
+	run \`make clean\` first, or set VENV to another folder." >&2; exit 1; }
+endif
