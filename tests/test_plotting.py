@@ -717,7 +717,7 @@ def test_save_says_where_it_cannot_write(figure, tmp_path):
 
 def run_example(*arguments):
     command = [sys.executable, ROOT / "examples" / "planar_and_radial.py", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)  # noqa: S603 (our own file)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.slow

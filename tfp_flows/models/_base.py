@@ -1,0 +1,278 @@
+"""What the models share: `fit` on data without targets, and the training step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfp_flows.models import _checks, _pipeline, _schema
+
+
+class LikelihoodModel(keras.Model):
+    """A Keras model that brings its own loss: one number for every row of the data.
+
+    A subclass sets `schema`, and writes `build`, `call` and `losses_and_metrics`. Its metrics are
+    `keras.metrics.Mean`s in its attributes, named as the values that `losses_and_metrics` returns.
+
+    Args:
+      name: the name of the model.
+    """
+
+    schema: _schema.Schema
+
+    def __init__(self, name: str | None = None) -> None:
+        # Keras would cast inputs to its own dtype; the distribution has one, and they are cast to
+        # that here.
+        super().__init__(name=name, autocast=False)
+
+    def losses_and_metrics(
+        self, batch: dict[str, tf.Tensor], training: bool
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """The loss of every row.
+
+        Args:
+          batch: the columns of a batch of n rows.
+          training: whether this is a training step.
+
+        Returns:
+          The losses, `[n]`; values of the metrics by name, each `[n]`; and scalars that are shown
+          among the logs of the step.
+        """
+        raise NotImplementedError
+
+    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
+        """Configures training, as `keras.Model.compile` does, without a loss.
+
+        Args:
+          optimizer: a Keras 3 optimizer or its name.
+          **kwargs: `run_eagerly`, `steps_per_execution`, `jit_compile`, `auto_scale_loss` of
+            Keras. By default Keras compiles with XLA where there is a GPU.
+
+        Raises:
+          ValueError: a loss or metrics are given; the model has its own.
+        """
+        for argument in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+            if kwargs.get(argument) is not None:
+                raise ValueError(
+                    f"Argument `{argument}`: expected None, since {type(self).__name__} brings its "
+                    f"own loss and metrics, received {kwargs[argument]!r}."
+                )
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        sample_weight: Any = None,
+        steps_per_epoch: int | None = None,
+        validation_batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Trains the model, as `keras.Model.fit` does. The class says which data it takes.
+
+        Arrays are checked once, before training; all other data batch by batch in the input
+        pipeline.
+
+        Args:
+          x: arrays, a `tf.data.Dataset` of batches, a `keras.utils.PyDataset`, or a generator.
+          y: the contexts, for arrays of a conditional model.
+          batch_size: rows in a batch of arrays, 32 by default.
+          epochs: the number of passes over the data.
+          verbose: 0, 1, 2 or "auto", as in Keras.
+          callbacks: Keras callbacks.
+          validation_split: the part of the arrays, taken from their end, that is kept for
+            validation.
+          validation_data: data for validation after each epoch, in any form that `x` may have.
+          shuffle: whether to shuffle the rows of arrays anew in every epoch.
+          sample_weight: weights `[n]`, for arrays.
+          steps_per_epoch: the number of batches in an epoch.
+          validation_batch_size: rows in a batch of validation arrays, `batch_size` by default.
+          **kwargs: `initial_epoch`, `validation_steps`, `validation_freq` of Keras.
+
+        Returns:
+          Keras's history.
+
+        Raises:
+          TypeError: a dtype does not fit.
+          ValueError: the structure, a shape or a value does not fit, or there are no data.
+        """
+        if kwargs.pop("class_weight", None) is not None:
+            raise ValueError("Argument `class_weight`: expected None, since there are no classes.")
+        data = _pipeline.joined(x, y, sample_weight)
+        self._build_for(data)
+        source, validation_source = _pipeline.training_sources(
+            self.schema,
+            data,
+            validation_data,
+            batch_size=batch_size,
+            validation_batch_size=validation_batch_size,
+            validation_split=validation_split,
+            shuffle=shuffle,
+            steps_per_epoch=steps_per_epoch,
+        )
+        return _checks.call_with_value_errors(
+            super().fit,
+            source,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=_checks.with_guard(callbacks),
+            validation_data=validation_source,
+            # Arrays are shuffled already; of the rest, Keras can shuffle only this.
+            shuffle=shuffle and isinstance(source, keras.utils.PyDataset),
+            steps_per_epoch=steps_per_epoch,
+            **kwargs,
+        )
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> list[float] | dict[str, float]:
+        """Computes the loss and the metrics, as `keras.Model.evaluate` does.
+
+        Args:
+          x: data, in any form that `fit` takes.
+          y: the contexts, for arrays of a conditional model.
+          batch_size: rows in a batch of arrays, 32 by default.
+          verbose: 0, 1, 2 or "auto", as in Keras.
+          sample_weight: weights `[n]`, for arrays.
+          steps: the number of batches.
+          callbacks: Keras callbacks.
+          return_dict: whether to return a mapping from names.
+          **kwargs: for Keras itself.
+
+        Returns:
+          The loss and the metrics: a list in the order of `metrics_names`, or a mapping.
+
+        Raises:
+          TypeError: a dtype does not fit.
+          ValueError: the structure, a shape or a value does not fit, or there are no data.
+        """
+        self._begin_evaluation()
+        # During `fit`, Keras comes with an iterator it has made of data that are checked already.
+        if not kwargs.get("_use_cached_eval_dataset", False):
+            x, y, sample_weight = _pipeline.joined(x, y, sample_weight), None, None
+            self._build_for(x)
+            x = _pipeline.source(self.schema, x, batch_size)
+            callbacks = _checks.with_guard(callbacks)
+        return _checks.call_with_value_errors(
+            super().evaluate,
+            x,
+            verbose=verbose,
+            steps=steps,
+            callbacks=callbacks,
+            return_dict=return_dict,
+            **kwargs,
+        )
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> np.ndarray:
+        """Applies the model to every row, as `keras.Model.predict` does.
+
+        Args:
+          x: data, in any form that `fit` takes; arrays of a conditional model as a tuple
+            `(x, context)`.
+          batch_size: rows in a batch of arrays, 32 by default.
+          verbose: 0, 1, 2 or "auto", as in Keras.
+          steps: the number of batches.
+          callbacks: Keras callbacks.
+
+        Returns:
+          The outputs of `call`, n rows.
+
+        Raises:
+          TypeError: a dtype does not fit.
+          ValueError: the structure, a shape or a value does not fit, or there are no data.
+        """
+        self._begin_evaluation()
+        self._build_for(x)
+        return _checks.call_with_value_errors(
+            super().predict,
+            _pipeline.source(self.schema, x, batch_size),
+            verbose=verbose,
+            steps=steps,
+            callbacks=_checks.with_guard(callbacks),
+        )
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One step of training, called by Keras.
+
+        Args:
+          data: a batch.
+
+        Returns:
+          The logs by name.
+        """
+        batch = self.schema.to_tensors(data)
+        with tf.GradientTape() as tape:
+            losses, values, extra = self.losses_and_metrics(batch, training=True)
+            loss = self._mean_loss(losses, batch)
+            # Keras's optimizers add up the gradients of all replicas.
+            replicas = tf.distribute.get_strategy().num_replicas_in_sync
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        variables = self.trainable_variables
+        if not variables:
+            raise ValueError(f"{type(self).__name__} has no trainable variable: all are frozen.")
+        gradients = tape.gradient(scaled, variables)
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return self._update_metrics(loss, values, batch) | extra
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One step of evaluation, called by Keras.
+
+        Args:
+          data: a batch.
+
+        Returns:
+          The metrics by name.
+        """
+        batch = self.schema.to_tensors(data)
+        losses, values, _ = self.losses_and_metrics(batch, training=False)
+        return self._update_metrics(self._mean_loss(losses, batch), values, batch)
+
+    def _mean_loss(self, losses: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The mean over the rows as Keras takes it: weighted sum over number of rows."""
+        if "sample_weight" in batch:
+            losses = losses * batch["sample_weight"]
+        penalties = [tf.cast(penalty, losses.dtype) for penalty in self.losses]
+        return tf.reduce_mean(losses) + tf.add_n(penalties) if penalties else tf.reduce_mean(losses)
+
+    def _update_metrics(
+        self, loss: tf.Tensor, values: Mapping[str, tf.Tensor], batch: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss, sample_weight=tf.shape(batch["x"])[0])
+            elif metric.name in values:
+                metric.update_state(values[metric.name], sample_weight=batch.get("sample_weight"))
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def _begin_evaluation(self) -> None:
+        """Called before each `evaluate` and `predict`, for models with random numbers."""
+
+    def _build_for(self, data: Any) -> None:
+        """Builds a model that could not be built before it saw the shapes of the data."""
+        if not self.built:
+            self.build(_pipeline.shapes(self.schema, data))
