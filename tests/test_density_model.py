@@ -401,6 +401,25 @@ def test_weights_are_respected_in_validation():
     np.testing.assert_allclose(given["val_nats"], [np.average(nats, weights=w)], rtol=1e-5)
 
 
+@pytest.mark.parametrize("rank", [None, 2])
+def test_batches_of_unknown_shape(rank):
+    def dataset(x):
+        shape = tf.TensorShape(None) if rank is None else tf.TensorShape([None] * rank)
+        signature = (tf.TensorSpec(shape, tf.float32), tf.TensorSpec(None, tf.float32))
+        parts = batches(x, weights()[:, np.newaxis])
+        generated = tf.data.Dataset.from_generator(
+            lambda: iter(list(parts)), output_signature=signature
+        )
+        return generated.map(lambda x, w: {"x": x, "sample_weight": w[:, 0]})
+
+    model = compiled(gaussian())
+    logs = model.evaluate(dataset(data()), return_dict=True, verbose=0)
+    expected = np.average(-numpy_log_prob(data()), weights=weights())
+    np.testing.assert_allclose(logs["nats"], expected, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"`x`: expected rows of shape \(2,\).*batch 0"):
+        model.evaluate(dataset(np.ones([ROWS, 3], "float32")), verbose=0)
+
+
 @pytest.mark.parametrize("attributes", [{}, {"context_size": 3, "dtype": tf.float32}])
 def test_conditional(attributes):
     context = np.random.default_rng(2).normal(size=[ROWS, 3]).astype("float32")
@@ -439,6 +458,12 @@ def test_a_discrete_distribution_takes_integers():
     model = compiled(tfd.Bernoulli(logits=tf.Variable(0.0)), keras.optimizers.SGD(1.0))
     model.fit(np.ones(ROWS, "int64"), verbose=0)
     assert model.distribution.logits > 0.0
+    logs = model.evaluate(
+        np.arange(4) % 2, sample_weight=[0.5, 0.5, 0.0, 0.0], return_dict=True, verbose=0
+    )
+    expected = -np.mean(model.distribution.log_prob([0, 1]))
+    np.testing.assert_allclose(logs["nats"], expected, rtol=1e-5)
+    np.testing.assert_allclose(logs["loss"], 0.25 * expected, rtol=1e-5)
     with pytest.raises(TypeError, match=r"`x`: expected integers.*received float32"):
         model.fit(np.ones(ROWS, "float32"), verbose=0)
 
@@ -465,6 +490,15 @@ def test_modes_of_execution_agree(kwargs):
         results[name] = [history.history["val_loss"], predicted, *model.get_weights()]
     for actual, expected in zip(results["actual"], results["expected"], strict=True):
         np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=1e-6)
+
+
+def test_the_end_of_data_of_unknown_size_is_no_step():
+    """In Keras itself, the optimizer counts one."""
+    model = compiled(gaussian())
+    dataset = tf.data.Dataset.from_tensor_slices(data()).batch(16).filter(lambda x: True)
+    assert dataset.cardinality() == tf.data.UNKNOWN_CARDINALITY
+    model.fit(dataset, epochs=3, verbose=0)
+    assert int(model.optimizer.iterations.numpy()) == 9
 
 
 def test_a_distribution_strategy():
@@ -602,7 +636,10 @@ def with_bad(value, row=37, column=1):
 def test_values_that_are_not_finite_are_named(method):
     run = getattr(compiled(gaussian(), run_eagerly=True), method)
     for value in (np.nan, np.inf, -np.inf):
-        with pytest.raises(ValueError, match=r"`x`: expected finite.*row 37 \(batch 2 at 16 rows"):
+        with pytest.raises(
+            ValueError,
+            match=rf"`x`: expected finite.*received {value} in row 37 \(batch 2 at 16 rows",
+        ):
             run(with_bad(value), batch_size=16, verbose=0)
     x = with_bad(np.nan)
     with pytest.raises(ValueError, match=r"`x`: expected finite.*batch 2 "):

@@ -256,6 +256,13 @@ def test_two_runs_with_one_seed_are_equal_and_evaluation_does_not_disturb():
     assert run(None)[1] == run(None)[1]
 
 
+def test_the_end_of_data_of_unknown_size_takes_no_seed():
+    model = vae(run_eagerly=False)
+    dataset = tf.data.Dataset.from_tensor_slices(images()).batch(16).filter(lambda x: True)
+    model.fit(dataset, epochs=3, verbose=0)
+    assert model._training_seeds.state.numpy()[1] == 6
+
+
 def test_learned_prior_likelihood_and_posterior_are_weights_of_the_model():
     scale = tf.Variable(0.0, name="log_scale")
     prior = tfd.MultivariateNormalDiag(tf.Variable(tf.zeros(LATENT), name="prior_loc"))
@@ -358,10 +365,10 @@ def test_data_in_every_form():
 def test_modes_callbacks_and_weights_files(tmp_path):
     x = images()
     model = vae()
-    model.compile("adam", steps_per_execution=3)
+    model.compile("adam", steps_per_execution=2)
     history = model.fit(
         x,
-        batch_size=8,
+        batch_size=4,
         epochs=3,
         validation_split=0.25,
         verbose=0,
@@ -375,6 +382,7 @@ def test_modes_callbacks_and_weights_files(tmp_path):
     )
     assert np.all(np.isfinite(history.history["loss"]))
     model.save_weights(tmp_path / "b.weights.h5")
+    model.compile()
     keras.utils.set_random_seed(3)
     other = FlowVAE(*networks(), FlowPosterior(), seed=0)
     other.compile(run_eagerly=True)
@@ -398,6 +406,9 @@ def test_mixed_precision_networks_with_a_float32_bound(policy):
         assert losses[-1] < losses[0]
         inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         assert inner.global_clipnorm == 100.0
+        model = vae(beta_warmup_steps=10)
+        beta = model.fit(images(), batch_size=8, epochs=2, verbose=0).history["beta"]
+        np.testing.assert_allclose(beta, [0.31, 0.71], rtol=1e-5)
     finally:
         keras.config.set_dtype_policy(before)
 

@@ -115,8 +115,8 @@ def describe_variables(obj: Any) -> list[FoundVariable]:
     found: dict[int, FoundVariable] = {}
     # The objects themselves are kept, so that no id is used again during the walk.
     entered: dict[int, Any] = {}
-    # Those of which only the variable itself has said so far whether it is trainable.
-    bare: set[int] = set()
+    # Those that a layer has named. It has the last word, also where the bare variable came first.
+    named: set[int] = set()
     waiting = [obj]
     while waiting:
         current = waiting.pop()
@@ -124,13 +124,12 @@ def describe_variables(obj: Any) -> list[FoundVariable]:
             continue
         entered[id(current)] = current
         for record in _own_variables(current):
-            known = found.setdefault(id(record.variable), record)
-            # A layer has the last word on its weights, also where the bare variable came first.
-            if current is not record.variable and id(known.variable) in bare:
-                bare.discard(id(known.variable))
-                found[id(record.variable)] = record
-            elif known is record and current is record.variable:
-                bare.add(id(record.variable))
+            key = id(record.variable)
+            is_named = current is not record.variable
+            if key not in found or (is_named and key not in named):
+                found[key] = record
+            if is_named:
+                named.add(key)
         waiting.extend(reversed(list(_children(current))))
     return list(found.values())
 

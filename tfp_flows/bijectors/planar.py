@@ -1,10 +1,11 @@
 """Planar transforms, one layer or a stack of them computed as one."""
 
+from typing import ClassVar
+
 import tensorflow as tf
 
 from tfp_flows import _tfp
-from tfp_flows.bijectors import _arguments
-from tfp_flows.bijectors.base import FusedBijector
+from tfp_flows.bijectors._layers import LayerBijector
 from tfp_flows.numerics import (
     forward_preactivations,
     inverse_preactivations,
@@ -18,7 +19,34 @@ from tfp_flows.numerics import (
 _Properties = _tfp.parameter_properties.ParameterProperties
 
 
-class PlanarStack(FusedBijector, _tfp.AutoCompositeTensorBijector):
+class _PlanarLayers(LayerBijector):
+    """What `Planar` and `PlanarStack` share."""
+
+    @property
+    def w(self):
+        """Directions, `[..., D]`, or `[..., K, D]` in a stack."""
+        return self._w
+
+    @property
+    def u(self):
+        """Unconstrained displacements, `[..., D]`, or `[..., K, D]` in a stack."""
+        return self._u
+
+    @property
+    def b(self):
+        """Offsets, `[...]`, or `[..., K]` in a stack."""
+        return self._b
+
+    @staticmethod
+    def _forward_layers(x, w, u, b):
+        return _forward(x, w, u, b)
+
+    @staticmethod
+    def _inverse_layers(y, w, u, b):
+        return _inverse(y, w, u, b)
+
+
+class PlanarStack(_PlanarLayers, _tfp.AutoCompositeTensorBijector):
     """K planar layers, applied one after the other, computed as one: R^D -> R^D.
 
     ```none
@@ -60,6 +88,8 @@ class PlanarStack(FusedBijector, _tfp.AutoCompositeTensorBijector):
     identity.)
     """
 
+    _event_letters: ClassVar[dict[str, str]] = {"w": "KD", "u": "KD", "b": "K"}
+
     def __init__(self, w, u, b, validate_args: bool = False, name: str = "planar_stack"):
         """Creates the stack.
 
@@ -76,16 +106,7 @@ class PlanarStack(FusedBijector, _tfp.AutoCompositeTensorBijector):
         """
         parameters = dict(locals())
         with tf.name_scope(name) as name:
-            dtype, (self._w, self._u, self._b) = _arguments.as_parameters(w=w, u=u, b=b)
-            sizes = _arguments.check_shapes(
-                {"w": self._w, "u": self._u, "b": self._b}, {"w": "KD", "u": "KD", "b": "K"}
-            )
-            if sizes["K"] is None:
-                raise ValueError(
-                    "Arguments `w`, `u`, `b`: expected a static number of layers K, received None."
-                )
-            self._num_layers = sizes["K"]
-            self._event_size = sizes["D"]
+            dtype = self._set_arguments(w=w, u=u, b=b)
             super().__init__(
                 forward_min_event_ndims=1,
                 validate_args=validate_args,
@@ -106,41 +127,12 @@ class PlanarStack(FusedBijector, _tfp.AutoCompositeTensorBijector):
         }
 
     @property
-    def w(self):
-        """Directions of the layers, `[..., K, D]`."""
-        return self._w
-
-    @property
-    def u(self):
-        """Unconstrained displacements of the layers, `[..., K, D]`."""
-        return self._u
-
-    @property
-    def b(self):
-        """Offsets of the layers, `[..., K]`."""
-        return self._b
-
-    @property
     def num_layers(self) -> int:
         """K."""
-        return self._num_layers
-
-    @property
-    def _event_shape(self):
-        return tf.TensorShape([self._event_size])
-
-    def _forward_and_log_det(self, x):
-        return _forward(x, *self._layers())
-
-    def _inverse_and_log_det(self, y):
-        return _inverse(y, *self._layers())
-
-    def _layers(self):
-        w, u, b = (tf.convert_to_tensor(p) for p in (self._w, self._u, self._b))
-        return w, u, b
+        return self._sizes["K"]
 
 
-class Planar(FusedBijector, _tfp.AutoCompositeTensorBijector):
+class Planar(_PlanarLayers, _tfp.AutoCompositeTensorBijector):
     """The planar transform R^D -> R^D: space is stretched or squeezed along one direction.
 
     ```none
@@ -175,6 +167,8 @@ class Planar(FusedBijector, _tfp.AutoCompositeTensorBijector):
     identity.)
     """
 
+    _event_letters: ClassVar[dict[str, str]] = {"w": "D", "u": "D", "b": ""}
+
     def __init__(self, w, u, b, validate_args: bool = False, name: str = "planar"):
         """Creates the transform.
 
@@ -191,11 +185,7 @@ class Planar(FusedBijector, _tfp.AutoCompositeTensorBijector):
         """
         parameters = dict(locals())
         with tf.name_scope(name) as name:
-            dtype, (self._w, self._u, self._b) = _arguments.as_parameters(w=w, u=u, b=b)
-            sizes = _arguments.check_shapes(
-                {"w": self._w, "u": self._u, "b": self._b}, {"w": "D", "u": "D", "b": ""}
-            )
-            self._event_size = sizes["D"]
+            dtype = self._set_arguments(w=w, u=u, b=b)
             super().__init__(
                 forward_min_event_ndims=1,
                 validate_args=validate_args,
@@ -212,36 +202,6 @@ class Planar(FusedBijector, _tfp.AutoCompositeTensorBijector):
             "u": _Properties(event_ndims=1),
             "b": _Properties(event_ndims=0, shape_fn=lambda sample_shape: sample_shape[:-1]),
         }
-
-    @property
-    def w(self):
-        """Direction, `[..., D]`."""
-        return self._w
-
-    @property
-    def u(self):
-        """Unconstrained displacement, `[..., D]`."""
-        return self._u
-
-    @property
-    def b(self):
-        """Offset, `[...]`."""
-        return self._b
-
-    @property
-    def _event_shape(self):
-        return tf.TensorShape([self._event_size])
-
-    def _forward_and_log_det(self, x):
-        return _forward(x, *self._layers())
-
-    def _inverse_and_log_det(self, y):
-        return _inverse(y, *self._layers())
-
-    def _layers(self):
-        """The parameters as a stack of one layer."""
-        w, u, b = (tf.convert_to_tensor(p) for p in (self._w, self._u, self._b))
-        return w[..., tf.newaxis, :], u[..., tf.newaxis, :], b[..., tf.newaxis]
 
 
 def _forward(x, w, u, b):

@@ -7,28 +7,14 @@ import tensorflow_probability as tfp
 
 from tfp_flows import _tfp
 from tfp_flows.bijectors import _arguments
-from tfp_flows.bijectors.base import FusedBijector
+from tfp_flows.bijectors._layers import LayerBijector
 from tfp_flows.numerics import log_interpolation, positive, safe_norm, tiny
 
 _Properties = _tfp.parameter_properties.ParameterProperties
 
 
-class _RadialLayers(FusedBijector):
-    """What `Radial` and `RadialStack` share: the arguments and their meaning."""
-
-    # Rightmost dimensions of the arguments, `K` for layers and `D` for the event.
-    _event_letters: ClassVar[dict[str, str]]
-
-    def _set_arguments(self, center, alpha, beta):
-        """Converts and checks the arguments; returns their dtype."""
-        dtype, (self._center, self._alpha, self._beta) = _arguments.as_parameters(
-            center=center, alpha=alpha, beta=beta
-        )
-        self._sizes = _arguments.check_shapes(
-            {"center": self._center, "alpha": self._alpha, "beta": self._beta}, self._event_letters
-        )
-        _arguments.check_positive("alpha", self._alpha)
-        return dtype
+class _RadialLayers(LayerBijector):
+    """What `Radial` and `RadialStack` share."""
 
     @property
     def center(self):
@@ -45,21 +31,19 @@ class _RadialLayers(FusedBijector):
         """Unconstrained strengths, `[...]`, or `[..., K]` in a stack."""
         return self._beta
 
-    @property
-    def _event_shape(self):
-        return tf.TensorShape([self._sizes["D"]])
-
     def _parameter_control_dependencies(self, is_init):
         if not self.validate_args or is_init == _tfp.tensor_util.is_ref(self._alpha):
             return []
         message = "Argument `alpha` must be positive."
         return [_tfp.assert_util.assert_positive(self._alpha, message=message)]
 
-    def _forward_and_log_det(self, x):
-        return _forward(x, *self._layers())
+    @staticmethod
+    def _forward_layers(x, center, alpha, beta):
+        return _forward(x, center, alpha, beta)
 
-    def _inverse_and_log_det(self, y):
-        return _inverse(y, *self._layers())
+    @staticmethod
+    def _inverse_layers(y, center, alpha, beta):
+        return _inverse(y, center, alpha, beta)
 
 
 class RadialStack(_RadialLayers, _tfp.AutoCompositeTensorBijector):
@@ -122,12 +106,8 @@ class RadialStack(_RadialLayers, _tfp.AutoCompositeTensorBijector):
         """
         parameters = dict(locals())
         with tf.name_scope(name) as name:
-            dtype = self._set_arguments(center, alpha, beta)
-            if self._sizes["K"] is None:
-                raise ValueError(
-                    "Arguments `center`, `alpha`, `beta`: expected a static number of layers K, "
-                    "received None."
-                )
+            dtype = self._set_arguments(center=center, alpha=alpha, beta=beta)
+            _arguments.check_positive("alpha", self._alpha)
             super().__init__(
                 forward_min_event_ndims=1,
                 validate_args=validate_args,
@@ -154,9 +134,6 @@ class RadialStack(_RadialLayers, _tfp.AutoCompositeTensorBijector):
     def num_layers(self) -> int:
         """K."""
         return self._sizes["K"]
-
-    def _layers(self):
-        return tuple(tf.convert_to_tensor(p) for p in (self._center, self._alpha, self._beta))
 
 
 class Radial(_RadialLayers, _tfp.AutoCompositeTensorBijector):
@@ -212,7 +189,8 @@ class Radial(_RadialLayers, _tfp.AutoCompositeTensorBijector):
         """
         parameters = dict(locals())
         with tf.name_scope(name) as name:
-            dtype = self._set_arguments(center, alpha, beta)
+            dtype = self._set_arguments(center=center, alpha=alpha, beta=beta)
+            _arguments.check_positive("alpha", self._alpha)
             super().__init__(
                 forward_min_event_ndims=1,
                 validate_args=validate_args,
@@ -232,13 +210,6 @@ class Radial(_RadialLayers, _tfp.AutoCompositeTensorBijector):
             ),
             "beta": _Properties(event_ndims=0, shape_fn=lambda sample_shape: sample_shape[:-1]),
         }
-
-    def _layers(self):
-        """The parameters as a stack of one layer."""
-        center, alpha, beta = (
-            tf.convert_to_tensor(p) for p in (self._center, self._alpha, self._beta)
-        )
-        return center[..., tf.newaxis, :], alpha[..., tf.newaxis], beta[..., tf.newaxis]
 
 
 def _to_positive(dtype):

@@ -2,13 +2,10 @@
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfp_flows.bijectors import PlanarStack
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import Linear, generator
-
-tfb = tfp.bijectors
 
 
 def planar(
@@ -76,7 +73,7 @@ def planar(
         u=tf.Variable(u, dtype=dtype, name="u"),
         b=tf.Variable(b, dtype=dtype, name="b"),
     )
-    return _recipe.unconditional(_directed(stack, fast), event_size, base, dtype, name)
+    return _recipe.unconditional(_recipe.directed(stack, fast), event_size, base, dtype, name)
 
 
 class _ConditionalPlanar(tf.Module):
@@ -90,10 +87,10 @@ class _ConditionalPlanar(tf.Module):
         self._parameters = Linear(
             context_size,
             num_layers * (2 * event_size + 1),
-            kernel_scale=0.1,
             bias=np.concatenate([w.ravel(), u.ravel(), b]),
             seed=rng,
             dtype=dtype,
+            gain=_recipe.CONTEXT_GAIN,
             name="planar_parameters",
         )
 
@@ -104,7 +101,7 @@ class _ConditionalPlanar(tf.Module):
         matrix = tf.concat([tf.shape(context)[:-1], self._shape], axis=0)
         static = context.shape[:-1].concatenate(self._shape)
         w, u = (tf.ensure_shape(tf.reshape(v, matrix), static) for v in (w, u))
-        return _directed(PlanarStack(w, u, b), self._fast)
+        return _recipe.directed(PlanarStack(w, u, b), self._fast)
 
 
 def _initial_values(event_size, num_layers, rng):
@@ -113,7 +110,3 @@ def _initial_values(event_size, num_layers, rng):
     u = 0.01 * rng.normal(size=[num_layers, event_size])
     b = rng.normal(size=[num_layers])
     return w, u, b
-
-
-def _directed(stack, fast):
-    return stack if fast == "sample" else tfb.Invert(stack)

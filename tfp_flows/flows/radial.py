@@ -78,7 +78,7 @@ def radial(
         alpha=tfp.util.TransformedVariable(alpha, tfb.Softplus(), dtype=dtype, name="alpha"),
         beta=tf.Variable(beta, dtype=dtype, name="beta"),
     )
-    return _recipe.unconditional(_directed(stack, fast), event_size, base, dtype, name)
+    return _recipe.unconditional(_recipe.directed(stack, fast), event_size, base, dtype, name)
 
 
 class _ConditionalRadial(tf.Module):
@@ -92,10 +92,10 @@ class _ConditionalRadial(tf.Module):
         self._parameters = Linear(
             context_size,
             num_layers * (event_size + 2),
-            kernel_scale=0.1,
             bias=np.concatenate([center.ravel(), np.zeros([num_layers]), beta]),
             seed=rng,
             dtype=dtype,
+            gain=_recipe.CONTEXT_GAIN,
             name="radial_parameters",
         )
 
@@ -109,13 +109,9 @@ class _ConditionalRadial(tf.Module):
         # In units of the typical distance from a center; the bound keeps alpha positive where the
         # softplus underflows.
         alpha = np.sqrt(event_size) * tf.maximum(positive(alpha).value, 1e-6)
-        return _directed(RadialStack(center, alpha, beta), self._fast)
+        return _recipe.directed(RadialStack(center, alpha, beta), self._fast)
 
 
 def _initial_values(event_size, num_layers, rng):
     """Centers spread as the base is, and layers near the identity."""
     return rng.normal(size=[num_layers, event_size]), 0.01 * rng.normal(size=[num_layers])
-
-
-def _directed(stack, fast):
-    return stack if fast == "sample" else tfb.Invert(stack)

@@ -1,5 +1,6 @@
 """What the models share: `fit` on data without targets, and the training step."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -226,18 +227,21 @@ class LikelihoodModel(keras.Model):
           The logs by name.
         """
         batch = self.schema.to_tensors(data)
-        with tf.GradientTape() as tape:
-            losses, values, extra = self.losses_and_metrics(batch, training=True)
-            loss = self._mean_loss(losses, batch)
-            # Keras's optimizers add up the gradients of all replicas.
-            replicas = tf.distribute.get_strategy().num_replicas_in_sync
-            scaled = self.optimizer.scale_loss(loss / replicas)
-        variables = self.trainable_variables
-        if not variables:
-            raise ValueError(f"{type(self).__name__} has no trainable variable: all are frozen.")
-        gradients = tape.gradient(scaled, variables)
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        return self._update_metrics(loss, values, batch) | extra
+        with _after(batch):
+            with tf.GradientTape() as tape:
+                losses, values, extra = self.losses_and_metrics(batch, training=True)
+                loss = self._mean_loss(losses, batch)
+                # Keras's optimizers add up the gradients of all replicas.
+                replicas = tf.distribute.get_strategy().num_replicas_in_sync
+                scaled = self.optimizer.scale_loss(loss / replicas)
+            variables = self.trainable_variables
+            if not variables:
+                raise ValueError(
+                    f"{type(self).__name__} has no trainable variable: all are frozen."
+                )
+            gradients = tape.gradient(scaled, variables)
+            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            return self._update_metrics(loss, values, batch) | extra
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of evaluation, called by Keras.
@@ -249,13 +253,14 @@ class LikelihoodModel(keras.Model):
           The metrics by name.
         """
         batch = self.schema.to_tensors(data)
-        losses, values, _ = self.losses_and_metrics(batch, training=False)
-        return self._update_metrics(self._mean_loss(losses, batch), values, batch)
+        with _after(batch):
+            losses, values, _ = self.losses_and_metrics(batch, training=False)
+            return self._update_metrics(self._mean_loss(losses, batch), values, batch)
 
     def _mean_loss(self, losses: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The mean over the rows as Keras takes it: weighted sum over number of rows."""
         if "sample_weight" in batch:
-            losses = losses * batch["sample_weight"]
+            losses = losses * tf.cast(batch["sample_weight"], losses.dtype)
         penalties = [tf.cast(penalty, losses.dtype) for penalty in self.losses]
         return tf.reduce_mean(losses) + tf.add_n(penalties) if penalties else tf.reduce_mean(losses)
 
@@ -276,3 +281,13 @@ class LikelihoodModel(keras.Model):
         """Builds a model that could not be built before it saw the shapes of the data."""
         if not self.built:
             self.build(_pipeline.shapes(self.schema, data))
+
+
+def _after(batch: Mapping[str, tf.Tensor]) -> contextlib.AbstractContextManager:
+    """Lets a step begin when its batch is there.
+
+    A data set of unknown size ends in the middle of a step, where it has no batch to give. By then
+    TensorFlow may have run what does not depend on the batch: the optimizer's count of its steps
+    (Keras 3.5 to 3.15 count one too many every epoch), and the seeds.
+    """
+    return tf.control_dependencies(list(batch.values()))

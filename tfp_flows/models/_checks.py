@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from tfp_flows.models import _schema
 
-# Errors that are raised inside an input pipeline reach us as TensorFlow errors, with the message
-# somewhere in their text. This mark finds it there.
-_MARK = "Bad data in argument "
-_MARKED = re.compile(re.escape(_MARK) + r"[^\]\n]*")
+# Errors that are raised inside an input pipeline reach us as TensorFlow errors, with our message
+# somewhere in their text. It has neither line breaks nor closing brackets, which end it there.
+_OUR_MESSAGE = re.compile(
+    r"Argument `\w+`: expected (finite values|values between|rows of)[^\]\n]*"
+)
 
 # Rows are checked in blocks of about this many numbers, so that no large mask is made.
 _BLOCK_SIZE = 2**20
@@ -38,12 +39,14 @@ def check_array(column: _schema.Column, values: np.ndarray, place: Callable[[int
         for expected, good in _conditions(column, block, np.isfinite):
             good_rows = good.reshape([len(block), -1]).all(axis=1)
             if not good_rows.all():
-                row = start + int(np.argmin(good_rows))
-                raise ValueError(_message(column, expected, place(row)))
+                bad = int(np.argmin(good_rows))
+                value = block[bad][~good[bad]].flat[0]
+                received = f"{value} in {place(start + bad)}"
+                raise ValueError(_message(column, expected, received))
 
 
 def check_tensor(column: _schema.Column, values: tf.Tensor, batch: tf.Tensor) -> None:
-    """Adds to an input pipeline the checks of one column of one batch.
+    """Adds to an input pipeline the checks of the values of one column of one batch.
 
     They belong in a `tf.data` function, not in the model: XLA would drop them there.
 
@@ -53,8 +56,38 @@ def check_tensor(column: _schema.Column, values: tf.Tensor, batch: tf.Tensor) ->
       batch: the number of the batch, int64.
     """
     for expected, good in _conditions(column, values, tf.math.is_finite):
-        message = _message(column, expected, "batch {} (counted from 0)")
-        tf.debugging.Assert(tf.reduce_all(good), [tf.strings.format(message, batch)])
+        _assert_in_pipeline(good, column, expected, batch)
+
+
+def with_checked_shape(column: _schema.Column, values: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+    """Adds to an input pipeline a check of a shape that is not known statically.
+
+    Args:
+      column: what is expected.
+      values: the batch of that column.
+      batch: the number of the batch, int64.
+
+    Returns:
+      The values, behind the check.
+    """
+    if column.shape is None or values.shape[1:].is_fully_defined():
+        return values
+    # Shapes that do not even broadcast are unequal, and no error of their own.
+    good = tf.raw_ops.Equal(
+        x=tf.shape(values)[1:],
+        y=tf.constant(column.shape, tf.int32),
+        incompatible_shape_error=False,
+    )
+    check = _assert_in_pipeline(good, column, f"rows of shape {column.shape}", batch)
+    with tf.control_dependencies([check]):
+        return tf.identity(values)
+
+
+def _assert_in_pipeline(
+    good: tf.Tensor, column: _schema.Column, expected: str, batch: tf.Tensor
+) -> tf.Operation:
+    message = _message(column, expected, "others in batch {} (counted from 0)")
+    return tf.debugging.Assert(tf.reduce_all(good), [tf.strings.format(message, batch)])
 
 
 def _conditions(column: _schema.Column, values: Any, is_finite: Any) -> Iterator[tuple[str, Any]]:
@@ -66,9 +99,8 @@ def _conditions(column: _schema.Column, values: Any, is_finite: Any) -> Iterator
         yield f"values between {low:g} and {high:g}", (values >= low) & (values <= high)
 
 
-def _message(column: _schema.Column, expected: str, place: str) -> str:
-    # Without line breaks and closing brackets, by which `call_with_value_errors` knows the end.
-    return f"{_MARK}`{column.name}`: expected {expected}, received another one in {place}."
+def _message(column: _schema.Column, expected: str, received: str) -> str:
+    return f"Argument `{column.name}`: expected {expected}, received {received}."
 
 
 def call_with_value_errors(function: Callable[..., Any], source: Any, **kwargs: Any) -> Any:
@@ -88,10 +120,10 @@ def call_with_value_errors(function: Callable[..., Any], source: Any, **kwargs: 
     try:
         return function(source, **kwargs)
     except tf.errors.OpError as error:
-        marked = _MARKED.search(str(error))
-        if marked is None:
+        ours = _OUR_MESSAGE.search(str(error))
+        if ours is None:
             raise
-        message = marked.group()
+        message = ours.group()
     # Keras leaves the iterator of the failed pass in a reference cycle. One over Python code must
     # not live until the interpreter exits, where TensorFlow would wait for that code for ever. So
     # the error that refers to it is dropped here, and the cycle collected.
@@ -129,17 +161,30 @@ class RefuseEmptyData(keras.callbacks.Callback):
     """
 
     def on_epoch_begin(self, epoch: int, logs: Mapping | None = None) -> None:
-        """Notes where the optimizer stands."""
-        self._first_iteration = int(self.model.optimizer.iterations)
+        """Starts a pass over the training data."""
+        self._is_training = True
 
     def on_epoch_end(self, epoch: int, logs: Mapping | None = None) -> None:
-        """Checks that the optimizer has made a step."""
-        refuse_empty(int(self.model.optimizer.iterations) - self._first_iteration)
+        """Checks the training data, if no validation has begun since."""
+        self._check_training()
+
+    def on_test_begin(self, logs: Mapping | None = None) -> None:
+        """Checks the training data, before Keras resets the metrics for validation."""
+        self._check_training()
 
     def on_test_end(self, logs: Mapping | None = None) -> None:
-        """Checks that a loss has been counted."""
+        """Checks the data of validation or evaluation."""
+        refuse_empty(self._num_rows())
+
+    def _check_training(self) -> None:
+        if getattr(self, "_is_training", False):
+            self._is_training = False
+            refuse_empty(self._num_rows())
+
+    def _num_rows(self) -> int:
+        """The rows of which the loss has been counted since the metrics were reset."""
         loss = next(metric for metric in self.model.metrics if metric.name == "loss")
-        refuse_empty(int(loss.count))
+        return int(loss.count.numpy())
 
     def on_predict_begin(self, logs: Mapping | None = None) -> None:
         """Starts to count batches; predictions leave nothing behind."""

@@ -175,7 +175,10 @@ def _checked_dataset(schema: _schema.Schema, dataset: tf.data.Dataset) -> tf.dat
     schema.check(specs)
 
     def check(number: tf.Tensor, batch: Any) -> dict[str, tf.Tensor]:
-        columns = schema.to_tensors(batch)
+        columns = schema.split(batch)
+        for name, values in columns.items():
+            columns[name] = _checks.with_checked_shape(getattr(schema, name), values, number)
+        columns = schema.to_tensors(columns)
         for name, values in columns.items():
             _checks.check_tensor(getattr(schema, name), values, number)
         return columns

@@ -89,7 +89,8 @@ class Schema:
     @property
     def sample_weight(self) -> Column:
         """The column of the weights."""
-        return Column("sample_weight", (), self.x.dtype, integers=True)
+        dtype = self.x.dtype if self.x.dtype.is_floating else tf.float32
+        return Column("sample_weight", (), dtype, integers=True)
 
     def names(self) -> list[str]:
         """The names of the columns, in order."""
@@ -153,8 +154,7 @@ class Schema:
           columns: arrays, tensors or `tf.TensorSpec`s by name.
 
         Returns:
-          The same columns; weights of shape `[n, 1]` (as Keras accepts them) as `[n]`, unless
-          they are mere specs.
+          The same columns; weights of shape `[n, 1]`, as Keras accepts them, as `[n]`.
 
         Raises:
           TypeError: a dtype does not fit.
@@ -162,7 +162,7 @@ class Schema:
         """
         columns = dict(columns)
         weight = columns.get("sample_weight")
-        if weight is not None and len(weight.shape) == 2 and weight.shape[1] == 1:
+        if weight is not None and tf.TensorShape(weight.shape)[1:] == [1]:
             if isinstance(weight, tf.TensorSpec):
                 columns["sample_weight"] = tf.TensorSpec(weight.shape[:1], weight.dtype)
             else:

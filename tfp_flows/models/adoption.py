@@ -112,7 +112,8 @@ def adopt_found(
     for item in found:
         if id(item.variable) not in owned:
             weight = item.keras_variable
-            if weight is None:
+            # A layer made with `trainable=False` does not tell its variables.
+            if weight is None or weight.trainable != item.trainable:
                 weight = _wrapped(layer, item, names)
             owned[id(item.variable)] = weight
             new.append(weight)
@@ -155,7 +156,7 @@ def evaluate_and_find(
     for watched in tape.watched_variables():
         # Under `tf.distribute`, a tape watches the copies on the devices; their handles know whose
         # copies they are.
-        container = getattr(watched.handle, "_distributed_container", None)
+        container = getattr(getattr(watched, "handle", None), "_distributed_container", None)
         variable = watched if container is None else container()
         if id(variable) not in known:
             known.add(id(variable))

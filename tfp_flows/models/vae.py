@@ -325,7 +325,9 @@ class FlowVAE(_base.LikelihoodModel):
     def _beta(self, dtype: tf.DType) -> tf.Tensor:
         if self._beta_warmup_steps == 0:
             return tf.ones([], dtype)
-        step = tf.cast(tf.convert_to_tensor(self.optimizer.iterations), dtype)
+        # An optimizer that scales the loss (mixed precision) leaves the count to the one inside.
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        step = tf.cast(tf.convert_to_tensor(optimizer.iterations), dtype)
         return tf.minimum(tf.ones([], dtype), 0.01 + step / self._beta_warmup_steps)
 
     def _begin_evaluation(self) -> None:

@@ -7,7 +7,7 @@ from tfp_flows.networks.initializers import Seed, generator, glorot_uniform
 
 
 class Linear(tf.Module):
-    """`y = x K + bias`, over the last axis of `x`.
+    """`y = gain x K + bias`, over the last axis of `x`.
 
     Args:
       input_size: size of the last axis of `x`.
@@ -16,6 +16,8 @@ class Linear(tf.Module):
       bias: initial bias, `[output_size]`, or `None` for zeros; `False` for no bias at all.
       seed: integer, NumPy generator or `None`.
       dtype: floating dtype of the variables.
+      gain: constant factor on the product. Adam's steps do not depend on the scale of a kernel, so
+        a gain below one is a smaller learning rate for what the kernel does to `y`.
       name: the module's name.
 
     #### Examples
@@ -36,12 +38,14 @@ class Linear(tf.Module):
         bias: np.ndarray | bool | None = None,
         seed: Seed = None,
         dtype: tf.DType = tf.float32,
+        gain: float = 1.0,
         name: str = "linear",
     ):
         super().__init__(name=name)
         kernel = glorot_uniform(
             generator(seed), [input_size, output_size], dtype, scale=kernel_scale
         )
+        self._gain = gain
         self.kernel = tf.Variable(kernel, name=f"{name}_kernel")
         self.bias = None
         if bias is not False:
@@ -58,4 +62,5 @@ class Linear(tf.Module):
             y = tf.matmul(tf.reshape(x, [-1, input_size]), self.kernel)
             y = tf.reshape(y, tf.concat([tf.shape(x)[:-1], [output_size]], axis=0))
             y = tf.ensure_shape(y, x.shape[:-1].concatenate(output_size))
+        y = y if self._gain == 1.0 else self._gain * y
         return y if self.bias is None else y + self.bias
