@@ -279,7 +279,7 @@ def test_an_event_shape_that_is_not_static_is_taken_from_the_data():
             return tf.reduce_sum(tfd.Normal(self.loc, 1.0).log_prob(x), axis=-1)
 
     for x in (data(), tf.data.Dataset.from_tensor_slices(data()).batch(16), Batches(data())):
-        model = compiled(AnySize())
+        model = compiled(AnySize(), run_eagerly=True)
         assert not model.built
         logs = model.evaluate(x, return_dict=True, verbose=0)
         np.testing.assert_allclose(logs["nats"], np.mean(-numpy_log_prob(data())), rtol=1e-5)
@@ -380,7 +380,7 @@ def fit_forms():
 @pytest.mark.parametrize("form", range(10))
 def test_fit_trains_on_every_form(form):
     x, kwargs = list(fit_forms())[form]
-    model = compiled(gaussian())
+    model = compiled(gaussian(), run_eagerly=True)
     history = model.fit(x, verbose=0, **kwargs).history
     assert np.all(model.distribution.loc.numpy() != 0.0)
     assert np.all(np.isfinite(history["loss"]))
@@ -426,7 +426,7 @@ def test_conditional(attributes):
     kernel = np.array([[1.0, 0.0], [0.0, -2.0], [0.5, 0.5]], "float32")
     x = context @ kernel + 0.1 * data(seed=5)
     distribution = Regression(**attributes)
-    model = compiled(distribution, keras.optimizers.SGD(0.3))
+    model = compiled(distribution, keras.optimizers.SGD(0.3), run_eagerly=not attributes)
     assert model.built == bool(attributes)
     nats = -np.mean(model.predict((x, context), verbose=0))
     np.testing.assert_allclose(nats, np.mean(-numpy_log_prob(x)), rtol=1e-5)
@@ -690,7 +690,7 @@ def empty_forms():
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict", "validation"])
 def test_no_data(form, method):
     x = list(empty_forms())[form]
-    model = compiled(gaussian())
+    model = compiled(gaussian(), run_eagerly=form != 2)
     with pytest.raises(ValueError, match=r"`x`: expected data, received none"):
         if method == "validation":
             model.fit(data(), validation_data=x, verbose=0)

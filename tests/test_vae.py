@@ -487,6 +487,8 @@ def wrong_arguments():
     yield good | {"likelihood": lambda o: o}, TypeError, "`likelihood`.*returns"
     yield good | {"beta_warmup_steps": -1}, ValueError, "`beta_warmup_steps`"
     yield good | {"global_clipnorm": 0.0}, ValueError, "`global_clipnorm`"
+    other = keras.Sequential([keras.Input([3]), keras.layers.Dense(16)])
+    yield good | {"decoder": other}, ValueError, r"`decoder`.*latents of shape \(2,\)"
     flat = keras.Sequential([keras.Input([16]), keras.layers.Dense(4)])
     yield good | {"encoder": flat}, ValueError, r"`encoder`.*\(4, 4, 1\)"
 
@@ -496,7 +498,7 @@ def wrong_arguments():
     yield good | {"prior": prior, "posterior": discrete}, ValueError, "reparameterized"
 
 
-@pytest.mark.parametrize("case", range(14))
+@pytest.mark.parametrize("case", range(15))
 def test_wrong_arguments(case):
     kwargs, error, message = list(wrong_arguments())[case]
     with pytest.raises(error, match=message):

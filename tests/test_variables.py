@@ -266,6 +266,14 @@ def test_a_network_of_keras_keeps_its_variables_with_regularizer_and_constraint(
     )
 
 
+def test_a_layer_made_frozen_stays_frozen():
+    dense = keras.layers.Dense(2, trainable=False)
+    dense.build((None, 2))
+    owner = Owner(lambda x: dense(x))
+    assert len(owner.weights) == 2
+    assert owner.trainable_weights == []
+
+
 def test_adoption_refuses_what_cannot_work():
     module = Module(v=tf.Variable(1.0))
     with pytest.raises(ValueError, match=r"`module`.*holds none"):

@@ -110,6 +110,7 @@ class LikelihoodModel(keras.Model):
             raise ValueError("Argument `class_weight`: expected None, since there are no classes.")
         data = _pipeline.joined(x, y, sample_weight)
         self._build_for(data)
+        self._build_optimizer()
         source, validation_source = _pipeline.training_sources(
             self.schema,
             data,
@@ -273,6 +274,12 @@ class LikelihoodModel(keras.Model):
             elif metric.name in values:
                 metric.update_state(values[metric.name], sample_weight=batch.get("sample_weight"))
         return {metric.name: metric.result() for metric in self.metrics}
+
+    def _build_optimizer(self) -> None:
+        """Creates the optimizer's variables now: XLA cannot, once the step has begun."""
+        if self.compiled and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
 
     def _begin_evaluation(self) -> None:
         """Called before each `evaluate` and `predict`, for models with random numbers."""

@@ -1,10 +1,12 @@
 """The probabilities of a variational autoencoder, without Keras's training around them."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -60,6 +62,7 @@ class LatentModel:
                 "Argument `prior`: expected a tfd.Distribution or None, received "
                 f"{type(self.prior).__name__}."
             )
+        self._importance_log_prob_of_batch = tf.function(self._importance_log_prob_of_batch)
 
     def build(self) -> dict[str, list[_variables.FoundVariable]]:
         """Evaluates everything once on zeros: creates variables, learns and checks the shapes.
@@ -79,16 +82,17 @@ class LatentModel:
         if self.likelihood is None:
             self.likelihood = self._independent_bernoulli
         latent = tf.zeros([1, *self.latent_shape], self.dtype)
-        _build_sequential(self.decoder, self.latent_shape)
-        with tf.init_scope():
+        with _naming("decoder", f"latents of shape {self.latent_shape}, as the posterior's"):
+            _build_sequential(self.decoder, self.latent_shape)
             outputs = self._decoder_outputs(latent, training=False)
         pixels, in_likelihood = adoption.evaluate_and_find(
             self.likelihood, lambda: self.likelihood(outputs)
         )
         _check_returned("likelihood", pixels, self.dtype, event_shape=None)
         self.image_shape = tuple(pixels.event_shape)
-        with tf.init_scope():
-            context = self._encode_zeros()
+        with _naming("encoder", f"images of shape {self.image_shape}, as the decoder's"):
+            _build_sequential(self.encoder, self.image_shape)
+            context = self.encode(tf.zeros([1, *self.image_shape], self.dtype))
         posterior, in_posterior = adoption.evaluate_and_find(
             self.posterior, lambda: self._use_posterior(context)
         )
@@ -141,30 +145,45 @@ class LatentModel:
         return log_q, log_x, self.prior.log_prob(z)
 
     def importance_log_prob(
-        self,
-        x: tf.Tensor,
-        seed: tf.Tensor,
-        num_samples: tf.Tensor,
-        chunk_size: int,
-    ) -> tf.Tensor:
-        """Estimates log p(x) by log (1/S) sum_s p(x, z_s) / q(z_s|x), chunk after chunk.
+        self, x: np.ndarray, seed: tf.Tensor, num_samples: int, chunk_size: int, batch_size: int
+    ) -> np.ndarray:
+        """Estimates log p(x) by log (1/S) sum_s p(x, z_s) / q(z_s|x), z_s ~ q(z|x).
 
         Args:
           x: images `[n, ...image]`.
           seed: a stateless seed.
-          num_samples: S, int32.
-          chunk_size: draws of a chunk. Of the last chunk only as many count as are missing, so
-            shapes are static; memory does not grow with S.
+          num_samples: S.
+          chunk_size: draws that are evaluated at once.
+          batch_size: images that are evaluated at once.
 
         Returns:
           The estimates, `[n]`.
         """
+        size = min(batch_size, len(x))
+        estimates = []
+        for number, start in enumerate(range(0, len(x), size)):
+            # The last batch is filled up with its own rows, so that one compiled function does.
+            rows = np.resize(np.arange(start, min(start + size, len(x))), size)
+            estimate = self._importance_log_prob_of_batch(
+                tf.cast(x[rows], self.dtype),
+                tf.random.experimental.stateless_fold_in(seed, number),
+                tf.constant(num_samples),
+                min(chunk_size, num_samples),
+            )
+            estimates.append(estimate.numpy()[: len(x) - start])
+        return np.concatenate(estimates)
+
+    def _importance_log_prob_of_batch(
+        self, x: tf.Tensor, seed: tf.Tensor, num_samples: tf.Tensor, chunk_size: int
+    ) -> tf.Tensor:
+        """One batch, chunk after chunk: memory does not grow with the number of samples."""
         context = self.encode(x)
         nothing = tf.constant(float("-inf"), self.dtype)
 
         def add_chunk(chunk: tf.Tensor, total: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             chunk_seed = tf.random.experimental.stateless_fold_in(seed, chunk)
             log_q, log_x, log_z = self.terms(x, context, chunk_seed, [chunk_size])
+            # Of the last chunk, only as many draws count as are missing; so shapes are static.
             sample = chunk * chunk_size + tf.range(chunk_size)
             counts = (sample < num_samples)[:, tf.newaxis]
             weights = tf.where(counts, log_x + log_z - log_q, nothing)
@@ -220,21 +239,23 @@ class LatentModel:
             ) from error
         return tuple(self.posterior(tf.zeros([1, *context_shape], self.dtype)).event_shape)
 
-    def _encode_zeros(self) -> Any:
-        try:
-            _build_sequential(self.encoder, self.image_shape)
-            return self.encode(tf.zeros([1, *self.image_shape], self.dtype))
-        except (ValueError, tf.errors.InvalidArgumentError) as error:
-            raise ValueError(
-                "Argument `encoder`: expected a network for images of the shape that the decoder "
-                f"gives, {self.image_shape}, received one that does not take them."
-            ) from error
-
     def _use_posterior(self, context: Any) -> tfd.Distribution:
         posterior = self.posterior(context)
         _check_returned("posterior", posterior, self.dtype, self.latent_shape)
         posterior.experimental_sample_and_log_prob(seed=[0, 0])
         return posterior
+
+
+@contextlib.contextmanager
+def _naming(argument: str, expected: str) -> Iterator[None]:
+    """Adds to an error of Keras which argument does not take what it should."""
+    try:
+        yield
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        raise ValueError(
+            f"Argument `{argument}`: expected a network for {expected}, received one that does not "
+            "take them; the reason is given above."
+        ) from error
 
 
 def _build_sequential(network: keras.layers.Layer, shape: tuple[int, ...]) -> None:

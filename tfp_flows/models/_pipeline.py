@@ -111,6 +111,27 @@ def joined(x: Any, y: Any, sample_weight: Any) -> Any:
     return x, y, sample_weight
 
 
+def events(schema: _schema.Schema, data: Any) -> np.ndarray:
+    """All events of data in memory.
+
+    Args:
+      schema: what is expected.
+      data: arrays or a source of batches, in any of the forms.
+
+    Returns:
+      `x`, `[n, ...event]`.
+
+    Raises:
+      TypeError: a dtype does not fit.
+      ValueError: the structure, a shape or a value does not fit, or there are no data.
+    """
+    if _arrays.holds_arrays(data):
+        return _arrays.to_arrays(schema, data, "row {}".format)["x"]
+    batches = _checks.call_with_value_errors(list, source(schema, data))
+    _checks.refuse_empty(len(batches))
+    return np.concatenate([schema.to_tensors(batch)["x"] for batch in batches])
+
+
 def shapes(schema: _schema.Schema, data: Any) -> dict[str, tuple[int | None, ...]]:
     """The shapes of the columns, with the batch dimension unknown.
 

@@ -49,14 +49,14 @@ def adopt_variables(layer: keras.layers.Layer, module: Any) -> list[keras.Variab
     import numpy as np
     import tensorflow as tf
     import tensorflow_probability as tfp
-    from tfp_flows.models import adopt_variables
+    import tfp_flows as tff
 
     class Flow(keras.Model):
         def __init__(self, distribution):
             super().__init__()
             self.distribution = distribution
             distribution.log_prob(tf.zeros([1, 2]))  # its network creates its variables now
-            adopt_variables(self, distribution)
+            tff.models.adopt_variables(self, distribution)
 
         def call(self, x):
             return self.distribution.log_prob(x)

@@ -14,9 +14,13 @@ from tfp_flows.models import _base, _schema, adoption
 class DensityModel(_base.LikelihoodModel):
     """Fits the variables of a distribution to data by maximum likelihood.
 
-    loss = -(1/n) sum_i w_i log p(x_i), or log p(x_i | context_i); in nats. The weights w_i are 1
-    unless given. The logs also show `nats`, the weighted mean of -log p (sum of w_i -log p(x_i)
-    over sum of w_i), and `bits_per_dim`, which is `nats / (log(2) D)` for events of D numbers.
+    ```none
+    loss = -(1/n) sum_i w_i log p(x_i)                   or log p(x_i | context_i), in nats
+    nats = -sum_i w_i log p(x_i) / sum_i w_i             the weighted mean
+    bits_per_dim = nats / (log(2) D)                     for events of D numbers
+    ```
+
+    The weights w_i are 1 unless given.
 
     The distribution may be of this package or stock TFP. All its variables become weights of the
     model, wherever it keeps them; it is evaluated once for that, so that networks create theirs.
@@ -56,16 +60,10 @@ class DensityModel(_base.LikelihoodModel):
     ```python
     import keras
     import numpy as np
-    import tensorflow as tf
-    import tensorflow_probability as tfp
-    from tfp_flows.models import DensityModel
+    import tfp_flows as tff
 
-    tfb, tfd = tfp.bijectors, tfp.distributions
-    flow = tfd.TransformedDistribution(
-        tfd.MultivariateNormalDiag(tf.zeros(2)),
-        tfb.MaskedAutoregressiveFlow(tfb.AutoregressiveNetwork(params=2, hidden_units=[32])),
-    )
-    model = DensityModel(flow)
+    flow = tff.flows.real_nvp(event_size=2, num_layers=4, hidden_units=[32], seed=0)
+    model = tff.models.DensityModel(flow)
     model.compile(keras.optimizers.Adam(1e-2))
     x = np.random.default_rng(0).normal([1.0, -2.0], [0.5, 2.0], [512, 2])
     model.fit(x, epochs=2, batch_size=64, validation_split=0.1, verbose=0)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.models import _arrays, _base, _checks, _latent, _pipeline, _schema, adoption
+from tfp_flows.models import _base, _latent, _pipeline, _schema, adoption
 
 tfd = tfp.distributions
 
@@ -20,15 +20,17 @@ class FlowVAE(_base.LikelihoodModel):
     A prior p(z), a decoder that gives p(x|z), an encoder that turns an image into a context, and a
     posterior q(z|x) = `posterior(encoder(x))`. Trained is
 
-        loss = E_q[log q(z|x) - beta_t (log p(x|z) + log p(z))],   beta_t = min(1, 0.01 + t / T)
+    ```none
+    loss = E_q[log q(z|x) - beta_t (log p(x|z) + log p(z))],   beta_t = min(1, 0.01 + t / T)
+    ```
 
     in nats per image, with one draw of z per image and step, t the optimizer's steps and
     T = `beta_warmup_steps` (Rezende and Mohamed, 2015, equation 20); beta_t = 1 for T = 0.
     Sample and density of the posterior are computed together, so a flow whose sampling direction
     is the cheap one stays cheap.
 
-    The logs show `loss`; for beta = 1 `neg_elbo`, which is `reconstruction` (-log p(x|z)) plus `kl`
-    (log q(z|x) - log p(z)), and `bits_per_dim` = `neg_elbo / (log(2) D)` for D pixels; and in
+    The logs show `loss`; with beta = 1, `neg_elbo`, which is `reconstruction` (-log p(x|z)) plus
+    `kl` (log q(z|x) - log p(z)), and `bits_per_dim`, `neg_elbo / (log(2) D)` for D pixels; and in
     training `beta`. Evaluation always has beta = 1, and draws the same numbers every time.
 
     `fit`, `evaluate` and `predict` take images `x` of the decoder's shape, as an array or in
@@ -54,7 +56,9 @@ class FlowVAE(_base.LikelihoodModel):
         independent Bernoulli distributions with the outputs as logits.
       beta_warmup_steps: T above, the number of steps after which beta is (nearly) 1.
       global_clipnorm: the largest global norm of a gradient, or `None`.
-      seed: int, for all random numbers; by default drawn from Keras's global seed.
+      seed: int, for all random numbers; by default drawn from Keras's global seed. Two runs with
+        one seed are equal, but one with XLA and one without are not: TensorFlow's generators of
+        random numbers differ there.
       name: the name of the model.
 
     Raises:
@@ -67,22 +71,15 @@ class FlowVAE(_base.LikelihoodModel):
     ```python
     import keras
     import numpy as np
-    import tensorflow as tf
-    import tensorflow_probability as tfp
-    from tfp_flows.models import FlowVAE
+    import tfp_flows as tff
 
-    tfd = tfp.distributions
-    encoder = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(32, "elu"),
-                                keras.layers.Dense(4)])
-    decoder = keras.Sequential([keras.layers.Dense(32, "elu"), keras.layers.Dense(64),
-                                keras.layers.Reshape([8, 8, 1])])
-
-    def posterior(context):
-        loc, scale = tf.split(context, 2, axis=-1)
-        return tfd.MultivariateNormalDiag(loc, tf.nn.softplus(scale))
-
-    prior = tfd.MultivariateNormalDiag(tf.zeros(2))
-    model = FlowVAE(encoder, decoder, posterior, prior, beta_warmup_steps=100, seed=0)
+    layers = keras.layers
+    encoder = keras.Sequential([layers.Flatten(), layers.Dense(32, "elu")])
+    decoder = keras.Sequential(
+        [layers.Dense(32, "elu"), layers.Dense(64), layers.Reshape([8, 8, 1])]
+    )
+    posterior = tff.flows.planar(event_size=2, num_layers=4, context_size=32, seed=0)
+    model = tff.models.FlowVAE(encoder, decoder, posterior, beta_warmup_steps=100, seed=0)
     model.compile(keras.optimizers.Adam(1e-3))
     images = np.random.default_rng(0).integers(0, 2, [256, 8, 8, 1], dtype="uint8")
     model.fit(images, epochs=2, verbose=0)
@@ -138,7 +135,6 @@ class FlowVAE(_base.LikelihoodModel):
         self._seed = int(self._training_seeds.state.numpy()[0])
         self._evaluation_seeds = keras.random.SeedGenerator(self._seed + 1)
         self._sampling_seeds = keras.random.SeedGenerator(self._seed + 2)
-        self._importance_of_batch = tf.function(self._latent.importance_log_prob)
         self.build()
         self.prior = self._latent.prior
         self.schema = _schema.Schema(
@@ -274,21 +270,10 @@ class FlowVAE(_base.LikelihoodModel):
         ):
             if value < 1:
                 raise ValueError(f"Argument `{argument}`: expected at least 1, received {value}.")
-        x = self._all_images(x)
-        seed = self._draw(seed)
-        size = min(batch_size, len(x))
-        estimates = []
-        for number, start in enumerate(range(0, len(x), size)):
-            # The last batch is filled up with its own rows, so that one compiled function does.
-            rows = np.resize(np.arange(start, min(start + size, len(x))), size)
-            estimate = self._importance_of_batch(
-                tf.cast(x[rows], self._latent.dtype),
-                tf.random.experimental.stateless_fold_in(seed, number),
-                tf.constant(num_samples),
-                min(chunk_size, num_samples),
-            )
-            estimates.append(estimate.numpy()[: len(x) - start])
-        return np.concatenate(estimates)
+        x = _pipeline.events(self.schema, x)
+        return self._latent.importance_log_prob(
+            x, self._draw(seed), num_samples, chunk_size, batch_size
+        )
 
     def sample(self, n: int, seed: Any = None, *, mean: bool = False) -> tf.Tensor:
         """Draws images from the model: z ~ p(z), x ~ p(x|z).
@@ -339,13 +324,6 @@ class FlowVAE(_base.LikelihoodModel):
             return _next(self._sampling_seeds)
         seed = tf.convert_to_tensor(seed, tf.int32)
         return tf.stack([seed, 0]) if seed.shape.rank == 0 else seed
-
-    def _all_images(self, x: Any) -> np.ndarray:
-        if _arrays.holds_arrays(x):
-            return _arrays.to_arrays(self.schema, x, "row {}".format)["x"]
-        batches = [self.schema.to_tensors(batch)["x"] for batch in _pipeline.source(self.schema, x)]
-        _checks.refuse_empty(len(batches))
-        return np.concatenate(batches)
 
 
 def _next(seeds: keras.random.SeedGenerator) -> tf.Tensor:
