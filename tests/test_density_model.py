@@ -9,6 +9,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
+from tfp_flows import flows
 from tfp_flows.models import DensityModel
 
 tfb, tfd = tfp.bijectors, tfp.distributions
@@ -320,6 +321,21 @@ def test_regularizers_of_a_hidden_network_count():
     logs = compiled(flow).evaluate(data(), return_dict=True, verbose=0)
     penalty = 10.0 * np.sum(np.square(network.kernel.numpy()))
     np.testing.assert_allclose(logs["loss"] - logs["nats"], penalty, rtol=1e-3)
+
+
+@pytest.mark.parametrize("context_size", [None, 3])
+@pytest.mark.parametrize("recipe", [flows.planar, flows.radial, flows.nice, flows.real_nvp])
+def test_every_variable_of_a_recipe_is_a_weight_once(recipe, context_size):
+    flow = recipe(SIZE, num_layers=2, context_size=context_size, seed=0)
+    model = compiled(flow, run_eagerly=True)
+    assert model.built
+    owned = [id(w._value) for w in model.weights]
+    assert len(owned) == len(set(owned))
+    assert set(owned) == {id(v) for v in flow.variables}
+    context = () if context_size is None else (data(8, seed=1)[:, [0, 1, 0]],)
+    x = data(8)
+    expected = (flow if context_size is None else flow(*context)).log_prob(x)
+    np.testing.assert_allclose(model.predict((x, *context), verbose=0), expected, rtol=1e-5)
 
 
 # The ways to hand in data.

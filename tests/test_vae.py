@@ -1,5 +1,6 @@
 """`FlowVAE`: it trains the bound of the paper, and its estimates of log p(x) are right."""
 
+import functools
 import math
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows import distributions, flows
 from tfp_flows.models import FlowVAE
 
 tfb, tfd = tfp.bijectors, tfp.distributions
@@ -294,6 +296,30 @@ def test_variables_that_the_posterior_shares_with_the_encoder_are_owned_once():
     prior = tfd.MultivariateNormalDiag(tf.zeros(LATENT))
     model = FlowVAE(encoder, decoder, posterior, prior)
     assert len(model.trainable_weights) == 8
+
+
+@pytest.mark.parametrize(
+    "posterior",
+    [
+        lambda **kwargs: distributions.ConditionalGaussian(LATENT, **kwargs),
+        functools.partial(flows.planar, LATENT, num_layers=2),
+        functools.partial(flows.radial, LATENT, num_layers=2),
+        functools.partial(flows.nice, LATENT, num_layers=2),
+        functools.partial(flows.real_nvp, LATENT, num_layers=2),
+    ],
+    ids=["gaussian", "planar", "radial", "nice", "real_nvp"],
+)
+def test_every_posterior_of_the_package_trains_and_is_owned_once(posterior):
+    posterior = posterior(context_size=2 * LATENT, seed=0)
+    model = vae(posterior)
+    own = [id(w._value) for w in model.get_layer("posterior").weights]
+    assert sorted(own) == sorted(id(v) for v in posterior.variables)
+    before = [v.numpy() for v in posterior.trainable_variables]
+    losses = model.fit(images(64), epochs=4, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    assert all(
+        np.any(v.numpy() != b) for v, b in zip(posterior.trainable_variables, before, strict=True)
+    )
 
 
 def convolutional():
