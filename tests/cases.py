@@ -113,6 +113,11 @@ CASES: dict[str, Case] = {
         lambda p: tff.bijectors.Planar(p.real(1), p.real(1), p.real()),
         (1,),
     ),
+    # u against w: 1 + w . u^ is far below one, where the log-det takes its other form.
+    "planar_contracting": Case(
+        lambda p: tff.bijectors.Planar(w := p.real(3), tf.Variable(-2.0 * w), p.real()),
+        (3,),
+    ),
     "planar_stack": Case(
         lambda p: tff.bijectors.PlanarStack(p.real(5, 3), p.real(5, 3), p.real(5)),
         (3,),
@@ -134,6 +139,14 @@ CASES: dict[str, Case] = {
         lambda p: tff.bijectors.Radial(p.real(1), p.positive(), p.real()),
         (1,),
         points=lambda b: tf.convert_to_tensor(b.center)[tf.newaxis],
+    ),
+    "radial_contracting": Case(
+        lambda p: tff.bijectors.Radial(
+            p.real(3), tf.fill(p.batch_shape, tf.constant(20.0, p.dtype)), tf.Variable(p.real() - 4)
+        ),
+        (3,),
+        points=lambda b: tf.convert_to_tensor(b.center)[tf.newaxis],
+        no_identity="beta is kept away from zero, for the log-det's form at strong contraction",
     ),
     "radial_stack": Case(
         lambda p: tff.bijectors.RadialStack(p.real(5, 3), p.positive(5), p.real(5)),
