@@ -76,9 +76,9 @@ class ChannelSplit:
     def merge(self, x: tf.Tensor, kept: tf.Tensor, transformed: tf.Tensor) -> tf.Tensor:
         """Puts the transformed part back beside the kept one."""
         del x
-        # The parameters may have more batch dimensions than the input.
-        shape = tf.concat([tf.shape(transformed)[:-1], [self._num_kept]], axis=0)
         if transformed.shape.rank is None or transformed.shape[:-1] != kept.shape[:-1]:
+            # The parameters may have more batch dimensions than the input.
+            shape = tf.concat([tf.shape(transformed)[:-1], [self._num_kept]], axis=0)
             kept = tf.broadcast_to(kept, shape)
         parts = [kept, transformed] if self._kept_first else [transformed, kept]
         y = tf.concat(parts, axis=-1)
