@@ -8,7 +8,8 @@ import tensorflow_probability as tfp
 
 import tfp_flows as tff
 from tests import contract
-from tests.cases import CASES, Parameters
+from tests.case import Parameters
+from tests.cases import CASES
 
 CHECKS = {
     name.removeprefix("check_"): check

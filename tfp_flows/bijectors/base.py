@@ -16,7 +16,8 @@ class FusedBijector(tfp.bijectors.Bijector):
 
     * `_forward_and_log_det(x)` returns `y` and `log|det dy/dx|`,
     * `_inverse_and_log_det(y)` returns `x` and `log|det dx/dy|`,
-    * `_event_shape` is the static shape of one event.
+    * `_event_shape` is the static shape of one event; where outputs have another one than inputs,
+      `_output_shape` is theirs.
 
     Both log-dets keep every dimension left of the event. TFP's four methods are derived from these
     two, and TFP's own cache does the fusing: the log-det of a pass is kept beside its value, as
@@ -76,6 +77,11 @@ class FusedBijector(tfp.bijectors.Bijector):
     def _event_shape(self) -> tf.TensorShape:
         """Static shape of one event; unknown dimensions are `None`."""
 
+    @property
+    def _output_shape(self) -> tf.TensorShape:
+        """Static shape of one output."""
+        return self._event_shape
+
     def forward_and_log_det(self, x, event_ndims: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns `forward(x)` and `forward_log_det_jacobian(x, event_ndims)` from one pass.
 
@@ -91,7 +97,7 @@ class FusedBijector(tfp.bijectors.Bijector):
           TypeError: the dtype of `x` is not the bijector's.
           ValueError: the event shape of `x` is not the bijector's.
         """
-        x = self._checked(x, "x")
+        x = self._checked(x, "x", self._event_shape)
         return self.forward(x), self.forward_log_det_jacobian(x, event_ndims)
 
     def inverse_and_log_det(self, y, event_ndims: int | None = None) -> tuple[tf.Tensor, tf.Tensor]:
@@ -109,7 +115,7 @@ class FusedBijector(tfp.bijectors.Bijector):
           TypeError: the dtype of `y` is not the bijector's.
           ValueError: the event shape of `y` is not the bijector's.
         """
-        y = self._checked(y, "y")
+        y = self._checked(y, "y", self._output_shape)
         return self.inverse(y), self.inverse_log_det_jacobian(y, event_ndims)
 
     # What the cache calls. It stores one log-det for both directions, the inverse's.
@@ -139,28 +145,27 @@ class FusedBijector(tfp.bijectors.Bijector):
     # Inputs are checked before TFP touches them.
 
     def _call_forward(self, x, name, **kwargs):
-        return super()._call_forward(self._checked(x, "x"), name, **kwargs)
+        return super()._call_forward(self._checked(x, "x", self._event_shape), name, **kwargs)
 
     def _call_inverse(self, y, name, **kwargs):
-        return super()._call_inverse(self._checked(y, "y"), name, **kwargs)
+        return super()._call_inverse(self._checked(y, "y", self._output_shape), name, **kwargs)
 
     def _call_forward_log_det_jacobian(self, x, event_ndims, name, **kwargs):
-        x = self._checked(x, "x")
+        x = self._checked(x, "x", self._event_shape)
         return super()._call_forward_log_det_jacobian(x, event_ndims, name, **kwargs)
 
     def _call_inverse_log_det_jacobian(self, y, event_ndims, name, **kwargs):
-        y = self._checked(y, "y")
+        y = self._checked(y, "y", self._output_shape)
         return super()._call_inverse_log_det_jacobian(y, event_ndims, name, **kwargs)
 
-    def _checked(self, value, argument: str) -> tf.Tensor:
-        """Converts an input to a tensor; its dtype and event shape must be the bijector's."""
+    def _checked(self, value, argument: str, event_shape: tf.TensorShape) -> tf.Tensor:
+        """Converts an argument to a tensor; its dtype and event shape must be the bijector's."""
         if tf.is_tensor(value) and self.dtype is not None and value.dtype != self.dtype:
             raise TypeError(
                 f"{self.name}: argument `{argument}`: expected dtype {_dtype_name(self.dtype)}, "
                 f"received {_dtype_name(value.dtype)}."
             )
         value = tf.convert_to_tensor(value, dtype=self.dtype, name=argument)
-        event_shape = self._event_shape
         if value.shape.rank is None or event_shape.rank is None:
             return value
         if value.shape.rank < event_shape.rank or not event_shape.is_compatible_with(
