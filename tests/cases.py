@@ -26,6 +26,26 @@ def _coupling(transformer, mask):
     return Case(make, mask.shape, no_batch=NETWORK)
 
 
+def _elementwise(transformer, size, **options):
+    """One row of parameters for each element of a vector."""
+
+    def make(p):
+        params = p.real(size, transformer.num_params)
+        return tff.bijectors.Elementwise(transformer, params, event_ndims=1)
+
+    return Case(make, (size,), **options)
+
+
+def _angles(values):
+    """Real numbers as angles in [-pi, pi)."""
+    return tf.math.floormod(values + np.pi, 2.0 * np.pi) - np.pi
+
+
+def _bounded(transformer, codomain):
+    no_identity = "the map onto a part of the real line is not the identity"
+    return _elementwise(transformer, 3, codomain=codomain, no_identity=no_identity)
+
+
 _HALF = [True, True, False, False, False]
 _CHECKERBOARD = (np.add.outer(np.arange(4), np.arange(2)) % 2 == 0)[..., np.newaxis]
 
@@ -83,6 +103,21 @@ CASES: dict[str, Case] = {
     "coupling_affine_last": _coupling(tff.transformers.Affine(), [not keep for keep in _HALF]),
     "coupling_affine_scattered": _coupling(
         tff.transformers.Affine(), [True, False, False, True, False]
+    ),
+    "coupling_spline": _coupling(tff.transformers.RationalQuadraticSpline(4, 3.0), _HALF),
+    "elementwise_affine": _elementwise(tff.transformers.Affine(), 3),
+    "elementwise_spline": _elementwise(tff.transformers.RationalQuadraticSpline(5, 2.0), 3),
+    "elementwise_circular": _elementwise(
+        tff.transformers.CircularRationalQuadraticSpline(4), 3, domain=_angles, codomain=_angles
+    ),
+    "elementwise_interval": _bounded(
+        tff.transformers.Softclip(-20.0, 30.0), lambda v: 5.0 + 24.0 * tf.tanh(v / 24.0)
+    ),
+    "elementwise_above": _bounded(
+        tff.transformers.Softclip(low=0.0), lambda v: tf.math.softplus(tf.maximum(v, -30.0))
+    ),
+    "elementwise_below": _bounded(
+        tff.transformers.Softclip(high=1.0), lambda v: 1.0 - tf.math.softplus(tf.maximum(v, -3.0))
     ),
     "coupling_image_channels": _coupling(
         tff.transformers.Affine(), np.broadcast_to([True, False, False], [2, 2, 3])

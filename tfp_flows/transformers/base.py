@@ -46,7 +46,8 @@ class Transformer(abc.ABC):
 
         Args:
           x: float tensor, any shape.
-          params: the shape of `x` with one more trailing axis of size `num_params`.
+          params: the shape of `x` with one more trailing axis of size `num_params`, or a shape that
+            broadcasts to that.
 
         Returns:
           `y` and `log|dy/dx|` in nats, both with the shape of `x`.
@@ -58,7 +59,8 @@ class Transformer(abc.ABC):
 
         Args:
           y: float tensor, any shape.
-          params: the shape of `y` with one more trailing axis of size `num_params`.
+          params: the shape of `y` with one more trailing axis of size `num_params`, or a shape that
+            broadcasts to that.
 
         Returns:
           `x` and `log|dx/dy|` in nats, both with the shape of `y`.
