@@ -2,8 +2,10 @@
 
 import tensorflow as tf
 
-from tfp_flows.numerics import positive
+from tfp_flows.numerics import log_interpolation, positive
 from tfp_flows.transformers.base import Transformer
+
+_MIN_SCALE = 1e-3
 
 
 class Additive(Transformer):
@@ -37,11 +39,15 @@ class Additive(Transformer):
 
 
 class Affine(Transformer):
-    """`y = s(a) x + shift` with `s(a) = softplus(a + log(e - 1))`: R -> R. Both directions cost the
-    same.
+    """`y = scale(a) x + shift`: R -> R. Both directions cost the same.
+
+    ```none
+    scale(a) = 0.001 + 0.999 s(a),   s(a) = softplus(a + log(e - 1))
+    ```
 
     Two parameters for each element: the shift and `a`. The scale grows linearly in `a`, not
-    exponentially, and `s(0) = 1`.
+    exponentially; `scale(0) = 1`; and it stays away from zero, so that the inverse is finite
+    whatever the parameters.
 
     #### Examples
 
@@ -55,15 +61,22 @@ class Affine(Transformer):
     #### References
 
     Dinh, Sohl-Dickstein and Bengio (2016), Density estimation using Real NVP, arXiv:1605.08803, eq.
-    7 and 8 (with `exp` in the place of `s`).
+    7 and 8 (with `exp` in the place of `scale`).
     """
 
     num_params = 2
 
     def forward(self, x, params):
-        scale = positive(params[..., 1])
-        return x * scale.value + params[..., 0], scale.log
+        scale, log_scale = _scale(params[..., 1])
+        return x * scale + params[..., 0], log_scale
 
     def inverse(self, y, params):
-        scale = positive(params[..., 1])
-        return (y - params[..., 0]) / scale.value, -scale.log
+        scale, log_scale = _scale(params[..., 1])
+        return (y - params[..., 0]) / scale, -log_scale
+
+
+def _scale(raw):
+    """The scale and its logarithm."""
+    s = positive(raw)
+    scale = _MIN_SCALE + (1.0 - _MIN_SCALE) * s.value
+    return scale, log_interpolation(s, weight=1.0 - _MIN_SCALE, complement=_MIN_SCALE)

@@ -1,0 +1,85 @@
+"""One flow of each structure: checkpoints, Keras weights, and exported functions."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import tfp_flows as tff
+from tests.test_flows import make, perturb
+
+tfb, tfd = tfp.bijectors, tfp.distributions
+
+
+def elementwise(seed):
+    spline = tff.transformers.RationalQuadraticSpline(num_bins=4)
+    params = np.random.default_rng(seed).normal(size=[3, spline.num_params])
+    marginals = tff.bijectors.Elementwise(
+        spline, tf.Variable(params, dtype=tf.float32), event_ndims=1
+    )
+    return tfd.TransformedDistribution(tff.distributions.standard_normal(3), marginals)
+
+
+SEED = tf.constant([5, 6])  # of two numbers: stateless
+
+STRUCTURES = {
+    name: lambda seed, name=name: make(name, seed=seed) for name in ("planar", "radial", "real_nvp")
+} | {"elementwise": elementwise}
+
+
+def points(flow):
+    return tf.random.stateless_normal([5, *flow.event_shape], [3, 4])
+
+
+@pytest.fixture(params=STRUCTURES)
+def pair(request):
+    """A flow, and one of the same structure with other values."""
+    first, second = (STRUCTURES[request.param](seed) for seed in (0, 1))
+    perturb(first, seed=2)
+    perturb(second, seed=3)
+    x = points(first)
+    assert not np.allclose(first.log_prob(x), second.log_prob(tf.identity(x)))
+    return first, second
+
+
+def assert_equal(first, second):
+    x = points(first)
+    np.testing.assert_array_equal(first.log_prob(x), second.log_prob(tf.identity(x)))
+    np.testing.assert_array_equal(first.sample(4, seed=SEED), second.sample(4, seed=SEED))
+
+
+def test_checkpoint(pair, tmp_path):
+    first, second = pair
+    path = tf.train.Checkpoint(flow=first).write(str(tmp_path / "flow"))
+    tf.train.Checkpoint(flow=second).read(path).assert_consumed()
+    assert_equal(first, second)
+
+
+def test_keras_weights(pair, tmp_path):
+    first, second = (tff.models.DensityModel(flow) for flow in pair)
+    first.save_weights(tmp_path / "flow.weights.h5")
+    second.load_weights(tmp_path / "flow.weights.h5")
+    assert_equal(*pair)
+
+
+def test_saved_model(pair, tmp_path):
+    flow, _ = pair
+    module = tf.Module()
+    module.flow = flow
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *flow.event_shape], flow.dtype)])
+    def log_prob(x):
+        return flow.log_prob(x)
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)])
+    def sample(num_samples, seed):
+        return flow.sample(num_samples, seed=seed)
+
+    module.log_prob, module.sample = log_prob, sample
+    tf.saved_model.save(module, str(tmp_path))
+    loaded = tf.saved_model.load(str(tmp_path))
+    x = points(flow)
+    np.testing.assert_allclose(loaded.log_prob(x), flow.log_prob(x), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        loaded.sample(tf.constant(4), SEED), flow.sample(4, seed=SEED), rtol=1e-5, atol=1e-5
+    )
