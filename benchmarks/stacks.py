@@ -7,11 +7,7 @@ its gradient, and inverse with log-det; as a graph and compiled by XLA. Medians 
 alternating order, in milliseconds; "bare" is the forward pass without the log-det.
 """
 
-import argparse
-import datetime
 import os
-import pathlib
-import platform
 import statistics
 import time
 
@@ -20,6 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from common import machine, parse_options, report
 
 import tfp_flows as tff
 
@@ -79,24 +76,12 @@ def medians(functions, repetitions):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
-    parser.add_argument("--output", type=pathlib.Path, help="a file for the table")
-    options = parser.parse_args()
+    options = parse_options(__doc__)
     num_layers, event_size, batch, repetitions = (
         (3, 4, 8, 2) if options.quick else (32, 64, 1024, 30)
     )
     x = tf.random.stateless_normal([batch, event_size], seed=[0, 1])
-
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    lines = [
-        f"K = {num_layers} layers, D = {event_size}, batch {batch}, float32; milliseconds, medians "
-        f"of {repetitions}; {cores} cores, {platform.machine()}, TensorFlow {tf.__version__}, "
-        f"{datetime.date.today()}; `python benchmarks/stacks.py`",
-        "",
-        f"| layers | as | mode | {' | '.join(COLUMNS)} | log-det's share of forward |",
-        f"|---|---|---|{'---|' * len(COLUMNS)}---|",
-    ]
+    rows = []
     for name in ("planar", "radial"):
         for mode, jit_compile in (("graph", False), ("XLA", True)):
             functions = {
@@ -108,15 +93,16 @@ def main() -> None:
             }
             result = medians(functions, repetitions)
             for kind in ("stack", "chain"):
-                row = [result[kind, column] for column in COLUMNS]
-                share = f"{max(0.0, 1.0 - row[0] / row[1]):.0%}"
-                cells = " | ".join([*(f"{value:.2f}" for value in row), share])
-                lines.append(f"| {name} | {kind} | {mode} | {cells} |")
-    table = "\n".join(lines) + "\n"
-    print(table)
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(table)
+                times = [result[kind, column] for column in COLUMNS]
+                share = max(0.0, 1.0 - times[0] / times[1])
+                rows.append((name, kind, mode, *(f"{t:.2f}" for t in times), f"{share:.0%}"))
+    report(
+        f"K = {num_layers} layers, D = {event_size}, batch {batch}, float32; milliseconds, medians "
+        f"of {repetitions}; {machine()}; `python benchmarks/stacks.py`",
+        ("layers", "as", "mode", *COLUMNS, "log-det's share of forward"),
+        rows,
+        options,
+    )
 
 
 if __name__ == "__main__":
