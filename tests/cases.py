@@ -5,6 +5,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfp_flows as tff
+from tests import (
+    cases_autoregressive,
+    cases_image,
+    cases_linear,
+    cases_monotone,
+    cases_residual,
+    cases_sylvester,
+)
 from tests.case import NETWORK, Case
 
 tfb = tfp.bijectors
@@ -104,6 +112,7 @@ CASES: dict[str, Case] = {
     "coupling_affine_scattered": _coupling(
         tff.transformers.Affine(), [True, False, False, True, False]
     ),
+    "coupling_inverted": _coupling(tff.transformers.Inverted(tff.transformers.Affine()), _HALF),
     "coupling_spline": _coupling(tff.transformers.RationalQuadraticSpline(4, 3.0), _HALF),
     "elementwise_affine": _elementwise(tff.transformers.Affine(), 3),
     "elementwise_spline": _elementwise(tff.transformers.RationalQuadraticSpline(5, 2.0), 3),
@@ -123,4 +132,10 @@ CASES: dict[str, Case] = {
         tff.transformers.Affine(), np.broadcast_to([True, False, False], [2, 2, 3])
     ),
     "coupling_image_checkerboard": _coupling(tff.transformers.Affine(), _CHECKERBOARD),
+    **cases_autoregressive.CASES,
+    **cases_image.CASES,
+    **cases_linear.CASES,
+    **cases_monotone.CASES,
+    **cases_residual.CASES,
+    **cases_sylvester.CASES,
 }

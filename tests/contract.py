@@ -15,6 +15,9 @@ from tests.case import Case, Parameters
 
 tfb = tfp.bijectors
 
+# `tfb.Invert` of a bijector that is no composite tensor is of TFP's private base class.
+INVERT = tfb.Invert.__bases__[0]
+
 # Of values of order one. An inverse may lose what the forward direction's slope takes away.
 TOLERANCE = {tf.float32: 2e-5, tf.float64: 1e-11}
 LOG_DET_TOLERANCE = {tf.float32: 5e-5, tf.float64: 1e-10}
@@ -36,6 +39,8 @@ def output_shape(case: Case) -> tuple[int, ...]:
 
 
 def _normal(shape, dtype, seed, scale):
+    """Normal draws of one scale, or of another one in each row."""
+    scale = np.reshape(scale, [-1, *[1] * (len(shape) - 1)])
     return tf.constant(scale * np.random.default_rng(seed).normal(size=shape), dtype)
 
 
@@ -293,7 +298,7 @@ def check_errors(case, dtype):
     other_dtype = tf.float64 if dtype == tf.float32 else tf.float32
     forward = bijector.forward, bijector.forward_log_det_jacobian
     inverse = bijector.inverse, bijector.inverse_log_det_jacobian
-    names = "yx" if isinstance(bijector, tfb.Invert) else "xy"
+    names = "yx" if isinstance(bijector, INVERT) else "xy"
     shapes = case.event_shape, output_shape(case)
     for argument, shape, methods in zip(names, shapes, (forward, inverse), strict=True):
         wrong_size = tf.zeros([2, *shape[:-1], shape[-1] + 1], dtype)

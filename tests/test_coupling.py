@@ -25,7 +25,7 @@ def reference(x, params, mask):
     x, y = np.asarray(x, np.float64), np.array(x, np.float64)
     mask = np.asarray(mask)
     params = np.asarray(params, np.float64).reshape(*x.shape[:-1], -1, 2)
-    scale = np.log1p(np.exp(params[..., 1] + np.log(np.e - 1)))
+    scale = 1e-3 + (1 - 1e-3) * np.log1p(np.exp(params[..., 1] + np.log(np.e - 1)))
     y[..., ~mask] = x[..., ~mask] * scale + params[..., 0]
     return y, np.log(scale).sum(-1)
 

@@ -718,10 +718,10 @@ def wrong_forms():
     x, w = data(), weights()
     integers = x.astype("int32")
     sliced = tf.data.Dataset.from_tensor_slices
-    yield integers, TypeError, r"`x`: expected floating data.*received int32.*dequantize"
-    yield sliced(integers).batch(8), TypeError, r"received int32.*dequantize"
-    yield Batches(integers), TypeError, r"received int32.*dequantize"
-    yield x > 0, TypeError, r"received bool.*dequantize"
+    yield integers, TypeError, r"`x`: expected floating data.*received int32.*Dequantized"
+    yield sliced(integers).batch(8), TypeError, r"received int32.*Dequantized"
+    yield Batches(integers), TypeError, r"received int32.*Dequantized"
+    yield x > 0, TypeError, r"received bool.*Dequantized"
     yield x.astype("complex64"), TypeError, r"`x`: expected real numbers, received complex64"
     yield np.array([["a", "b"]]), TypeError, "`x`|numbers"
     yield data()[:, :1], ValueError, r"`x`: expected shape \[n, 2\].*received \[48, 1\]"

@@ -9,12 +9,15 @@ import tfp_flows as tff
 
 tfd, tfb = tfp.distributions, tfp.bijectors
 
-RECIPES = ["planar", "radial", "nice", "real_nvp"]
+RECIPES = ["planar", "radial", "sylvester", "nice", "real_nvp", "neural_spline", "maf", "iaf"]
 DTYPES = [tf.float32, tf.float64]
 CLOSE = {tf.float32: 1e-4, tf.float64: 1e-9}
 
 
-NETWORKS = {"nice": {"hidden_units": [8]}, "real_nvp": {"hidden_units": [8]}}
+HIDDEN = {"hidden_units": [8]}
+NETWORKS = dict.fromkeys(("nice", "real_nvp", "maf", "iaf"), HIDDEN) | {
+    "neural_spline": HIDDEN | {"num_bins": 4}
+}
 
 
 def make(name, event_size=3, **settings):
@@ -140,7 +143,7 @@ def test_context_with_unknown_batch_size():
     assert draw(tf.ones([7, 4])).shape == [7, 3]
 
 
-@pytest.mark.parametrize("name", ["planar", "radial"])
+@pytest.mark.parametrize("name", ["planar", "radial", "sylvester"])
 @pytest.mark.parametrize("context_size", [None, 4])
 def test_fast_direction(name, context_size):
     """`fast="log_prob"` is the same layers inverted."""

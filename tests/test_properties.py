@@ -66,7 +66,7 @@ def test_everything_is_finite(name):
     def check(seed):
         bijector = case.make(Draws(seed, rows))
         for direction, inputs, _ in DIRECTIONS:
-            scale = scales(seed + 1, num_points).reshape(-1, *[1] * len(case.event_shape))
+            scale = scales(seed + 1, num_points)
             x = inputs(case, tf.float32, num_points, seed=seed, scale=scale)
             with tf.GradientTape() as tape:
                 tape.watch(x)

@@ -23,7 +23,8 @@ def elementwise(seed):
 SEED = tf.constant([5, 6])  # of two numbers: stateless
 
 STRUCTURES = {
-    name: lambda seed, name=name: make(name, seed=seed) for name in ("planar", "radial", "real_nvp")
+    name: lambda seed, name=name: make(name, seed=seed)
+    for name in ("planar", "radial", "sylvester", "real_nvp", "maf")
 } | {"elementwise": elementwise}
 
 

@@ -1,10 +1,14 @@
 """Any callable as a conditioner, with its variables in sight."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from tfp_flows._variables import find_variables
+from tfp_flows.bijectors._arguments import trailing_shape
+from tfp_flows.transformers import Transformer
 
 
 def as_conditioner(conditioner: Callable, input_shape: tuple[int, ...]) -> "Conditioner":
@@ -28,6 +32,83 @@ def as_conditioner(conditioner: Callable, input_shape: tuple[int, ...]) -> "Cond
     if hasattr(type(conditioner), "weights") and hasattr(conditioner, "built"):
         return _KerasConditioner(conditioner, input_shape)
     return Conditioner(conditioner, input_shape)
+
+
+def declared(conditioner: Callable, attribute: str) -> Any:
+    """What a conditioner says of itself, also from inside a `functools.partial`; else `None`."""
+    while isinstance(conditioner, functools.partial):
+        conditioner = conditioner.func
+    return getattr(conditioner, attribute, None)
+
+
+def bound_method(conditioner: Callable, name: str) -> Callable | None:
+    """A method of a conditioner, with what `functools.partial`s around it bind; else `None`."""
+    if not isinstance(conditioner, functools.partial):
+        return getattr(conditioner, name, None)
+    method = bound_method(conditioner.func, name)
+    if method is None:
+        return None
+    return functools.partial(method, *conditioner.args, **conditioner.keywords)
+
+
+def check_declared_sizes(conditioner: Callable, expected: Mapping[str, int], purpose: str) -> None:
+    """The package's networks declare their sizes: a misfit is reported before any work is done.
+
+    Args:
+      conditioner: any callable.
+      expected: sizes by the attribute that declares them.
+      purpose: what the sizes follow from, for the message.
+
+    Raises:
+      ValueError: a declared size is another one.
+    """
+    for attribute, size in expected.items():
+        received = declared(conditioner, attribute)
+        if isinstance(received, int) and received != size:
+            raise ValueError(
+                f"Argument `conditioner`: expected {attribute} {size} for {purpose}, "
+                f"received {received}."
+            )
+
+
+def rows_of_parameters(
+    output, shape: Sequence[int], transformer: Transformer, dtype: tf.DType, name: str
+) -> tf.Tensor:
+    """Gives each transformed element its row of a conditioner's output.
+
+    Args:
+      output: `[..., *positions, channels * num_params]`.
+      shape: of one event's transformed part, `(*positions, channels)`.
+      transformer: whose parameters they are.
+      dtype: of the result; a network in lower precision must not lower that of the log-det.
+      name: the bijector's name, for the message.
+
+    Returns:
+      `[..., *positions, channels, num_params]`.
+
+    Raises:
+      ValueError: the output has another shape.
+    """
+    output = tf.convert_to_tensor(output)
+    num_params = transformer.num_params
+    *positions, channels = shape
+    expected = [*positions, channels * num_params]
+    static = output.shape
+    if static.rank is not None and not (
+        static.rank >= len(expected)
+        and static[static.rank - len(expected) :].is_compatible_with(expected)
+    ):
+        raise ValueError(
+            f"{name}: argument `conditioner`: expected an output of shape "
+            f"{trailing_shape(expected)} ({channels} transformed elements x {num_params} "
+            f"parameters of {transformer!r}), received shape {tuple(static)}."
+        )
+    output = tf.cast(output, dtype)
+    rows = tf.concat([tf.shape(output)[:-1], [channels, num_params]], axis=0)
+    params = tf.reshape(output, rows)
+    if static.rank is not None:
+        params = tf.ensure_shape(params, static[:-1].concatenate([channels, num_params]))
+    return params
 
 
 class Conditioner(tf.Module):

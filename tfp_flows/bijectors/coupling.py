@@ -5,11 +5,14 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfp_flows.bijectors._arguments import trailing_shape
-from tfp_flows.bijectors._conditioners import as_conditioner
+from tfp_flows.bijectors._conditioners import (
+    as_conditioner,
+    check_declared_sizes,
+    rows_of_parameters,
+)
 from tfp_flows.bijectors._splits import make_split
 from tfp_flows.bijectors.base import FusedBijector
-from tfp_flows.transformers import Transformer
+from tfp_flows.transformers import Transformer, check_transformer
 
 
 class Coupling(FusedBijector):
@@ -84,14 +87,14 @@ class Coupling(FusedBijector):
         """
         parameters = dict(locals())
         with tf.name_scope(name) as name:
-            if not isinstance(transformer, Transformer):
-                raise TypeError(
-                    "Argument `transformer`: expected a tfp_flows.transformers.Transformer, "
-                    f"received {type(transformer).__name__}."
-                )
+            check_transformer(transformer)
             self._transformer = transformer
             self._split = self._no_dependency(make_split(mask))
-            _check_declared_sizes(conditioner, self._split, transformer)
+            sizes = {
+                "input_size": self._split.conditioner_shape[-1],
+                "output_size": self._split.transformed_shape[-1] * transformer.num_params,
+            }
+            check_declared_sizes(conditioner, sizes, f"this mask and {transformer!r}")
             self._conditioner = as_conditioner(conditioner, self._split.conditioner_shape)
             super().__init__(
                 forward_min_event_ndims=self._split.event_shape.rank,
@@ -142,39 +145,10 @@ class Coupling(FusedBijector):
 
     def _params(self, kept):
         """Evaluates the conditioner, and gives each transformed element its row of parameters."""
-        output = tf.convert_to_tensor(self._conditioner(kept))
-        num_params = self._transformer.num_params
-        *positions, channels = self._split.transformed_shape
-        expected = [*positions, channels * num_params]
-        static = output.shape
-        if static.rank is not None and not (
-            static.rank >= len(expected)
-            and static[static.rank - len(expected) :].is_compatible_with(expected)
-        ):
-            raise ValueError(
-                f"{self.name}: argument `conditioner`: expected an output of shape "
-                f"{trailing_shape(expected)} ({channels} transformed elements x {num_params} "
-                f"parameters of {self._transformer!r}), received shape {tuple(static)}."
-            )
-        # A network in lower precision must not lower that of the log-det.
-        output = tf.cast(output, kept.dtype)
-        rows = tf.concat([tf.shape(output)[:-1], [channels, num_params]], axis=0)
-        params = tf.reshape(output, rows)
-        if static.rank is not None:
-            params = tf.ensure_shape(params, static[:-1].concatenate([channels, num_params]))
-        return params
-
-
-def _check_declared_sizes(conditioner, split, transformer):
-    """The package's networks declare their sizes: a misfit is reported before any work is done."""
-    expected = {
-        "input_size": split.conditioner_shape[-1],
-        "output_size": split.transformed_shape[-1] * transformer.num_params,
-    }
-    for attribute, size in expected.items():
-        received = getattr(conditioner, attribute, None)
-        if isinstance(received, int) and received != size:
-            raise ValueError(
-                f"Argument `conditioner`: expected {attribute} {size} for this mask "
-                f"and {transformer!r}, received {received}."
-            )
+        return rows_of_parameters(
+            self._conditioner(kept),
+            self._split.transformed_shape,
+            self._transformer,
+            kept.dtype,
+            self.name,
+        )

@@ -5,7 +5,7 @@ import tensorflow as tf
 from tfp_flows import _tfp
 from tfp_flows.bijectors import _arguments
 from tfp_flows.bijectors.base import FusedBijector
-from tfp_flows.transformers import Transformer
+from tfp_flows.transformers import Transformer, check_transformer
 
 _Properties = _tfp.parameter_properties.ParameterProperties
 
@@ -57,11 +57,7 @@ class Elementwise(FusedBijector):
         """
         parameters = dict(locals())
         with tf.name_scope(name) as name:
-            if not isinstance(transformer, Transformer):
-                raise TypeError(
-                    "Argument `transformer`: expected a tfp_flows.transformers.Transformer, "
-                    f"received {type(transformer).__name__}."
-                )
+            check_transformer(transformer)
             if not isinstance(event_ndims, int) or event_ndims < 0:
                 raise ValueError(
                     f"Argument `event_ndims`: expected an integer >= 0, received {event_ndims!r}."

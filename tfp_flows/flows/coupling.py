@@ -1,15 +1,13 @@
 """Flows of coupling layers: NICE and RealNVP."""
 
-import functools
 from collections.abc import Sequence
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.bijectors import Coupling
 from tfp_flows.flows import _recipe
-from tfp_flows.networks import MLP, Linear, generator
+from tfp_flows.flows._couplings import Couplings
+from tfp_flows.networks import Linear, generator
 from tfp_flows.transformers import Additive, Affine
 
 tfb = tfp.bijectors
@@ -73,7 +71,7 @@ def nice(
     """
     _recipe.check_settings(event_size, num_layers, context_size, base, dtype, min_event_size=2)
     rng = generator(seed)
-    couplings = _Couplings(
+    couplings = Couplings(
         Additive(), event_size, num_layers, hidden_units, activation, context_size, dtype, rng
     )
     if context_size is not None:
@@ -140,64 +138,12 @@ def real_nvp(
     """
     _recipe.check_settings(event_size, num_layers, context_size, base, dtype, min_event_size=2)
     rng = generator(seed)
-    couplings = _Couplings(
+    couplings = Couplings(
         Affine(), event_size, num_layers, hidden_units, activation, context_size, dtype, rng
     )
     if context_size is not None:
         return _recipe.conditional(couplings, event_size, context_size, base, dtype, rng, name)
-    bijector = tfb.Chain(couplings.layers())
-    return _recipe.unconditional(bijector, event_size, base, dtype, name)
-
-
-class _Couplings(tf.Module):
-    """Coupling layers over alternating halves, each with its network."""
-
-    def __init__(
-        self,
-        transformer,
-        event_size,
-        num_layers,
-        hidden_units,
-        activation,
-        context_size,
-        dtype,
-        rng,
-    ):
-        super().__init__(name="couplings")
-        self._transformer = transformer
-        first_half = np.arange(event_size) < event_size // 2
-        self._masks = self._no_dependency(
-            [first_half if k % 2 == 0 else ~first_half for k in range(num_layers)]
-        )
-        self._networks = [
-            MLP(
-                input_size=int(mask.sum()),
-                output_size=int((~mask).sum()) * transformer.num_params,
-                hidden_units=hidden_units,
-                activation=activation,
-                seed=rng,
-                dtype=dtype,
-                context_size=context_size,
-                name=f"network_{k}",
-            )
-            for k, mask in enumerate(self._masks)
-        ]
-
-    def layers(self, context=None):
-        """The couplings in the order of `tfb.Chain`: the last one first."""
-        layers = [
-            Coupling(
-                self._transformer,
-                network if context is None else functools.partial(network, context=context),
-                mask,
-                name=f"coupling_{k}",
-            )
-            for k, (network, mask) in enumerate(zip(self._networks, self._masks, strict=True))
-        ]
-        return layers[::-1]
-
-    def __call__(self, context):
-        return tfb.Chain(self.layers(context))
+    return _recipe.unconditional(couplings.bijector(), event_size, base, dtype, name)
 
 
 class _ScaledCouplings(tf.Module):

@@ -242,7 +242,15 @@ class LikelihoodModel(keras.Model):
                 )
             gradients = tape.gradient(scaled, variables)
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+            self.after_update(batch)
             return self._update_metrics(loss, values, batch) | extra
+
+    def after_update(self, batch: Mapping[str, tf.Tensor]) -> None:
+        """What else a training step does, once the variables have their new values.
+
+        Args:
+          batch: the columns of the batch.
+        """
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of evaluation, called by Keras.

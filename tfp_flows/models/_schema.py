@@ -48,7 +48,7 @@ class Column:
             raise TypeError(
                 f"Argument `{self.name}`: expected floating data, since the distribution is "
                 f"continuous ({self.dtype.name}), {received} The density of integers can be made "
-                "as large as one likes; dequantize them first: add uniform noise from [0, 1)."
+                "as large as one likes; put the flow into a `distributions.Dequantized`."
             )
         if self.shape is None:
             return

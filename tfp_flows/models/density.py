@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows import flows
 from tfp_flows.models import _base, _schema, adoption
 
 
@@ -154,6 +155,14 @@ class DensityModel(_base.LikelihoodModel):
         nats = -self(batch, training=training)
         bits = nats / (math.log(2.0) * self._event_size)
         return nats, {"nats": nats, "bits_per_dim": bits}, {}
+
+    def after_update(self, batch: dict[str, tf.Tensor]) -> None:
+        """Moves the running statistics of every `bijectors.BatchNorm`, if there is one.
+
+        Args:
+          batch: the columns of the batch.
+        """
+        flows.update_statistics(self._distribution, batch["x"], batch.get("context"))
 
     def _make_schema(
         self, event_shape: Any, context_shape: Any, dtype: tf.DType = tf.float32

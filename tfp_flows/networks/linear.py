@@ -18,6 +18,8 @@ class Linear(tf.Module):
       dtype: floating dtype of the variables.
       gain: constant factor on the product. Adam's steps do not depend on the scale of a kernel, so
         a gain below one is a smaller learning rate for what the kernel does to `y`.
+      mask: constant factor on the kernel, `[input_size, output_size]` of zeros and ones, or `None`.
+        The initial limits count the connections that it leaves.
       name: the module's name.
 
     #### Examples
@@ -39,6 +41,7 @@ class Linear(tf.Module):
         seed: Seed = None,
         dtype: tf.DType = tf.float32,
         gain: float = 1.0,
+        mask: np.ndarray | None = None,
         name: str = "linear",
     ):
         super().__init__(name=name)
@@ -46,6 +49,9 @@ class Linear(tf.Module):
             generator(seed), [input_size, output_size], dtype, scale=kernel_scale
         )
         self._gain = gain
+        self._mask = None if mask is None else np.asarray(mask, kernel.dtype)
+        if mask is not None:
+            kernel *= _masked_scale(self._mask)
         self.kernel = tf.Variable(kernel, name=f"{name}_kernel")
         self.bias = None
         if bias is not False:
@@ -56,11 +62,21 @@ class Linear(tf.Module):
         """Maps `[..., input_size]` to `[..., output_size]`."""
         input_size, output_size = self.kernel.shape
         if x.shape.rank == 2:
-            y = tf.matmul(x, self.kernel)
+            y = tf.matmul(x, self.effective_kernel())
         else:
             # One product over all leading dimensions is faster than a batch of products.
-            y = tf.matmul(tf.reshape(x, [-1, input_size]), self.kernel)
+            y = tf.matmul(tf.reshape(x, [-1, input_size]), self.effective_kernel())
             y = tf.reshape(y, tf.concat([tf.shape(x)[:-1], [output_size]], axis=0))
             y = tf.ensure_shape(y, x.shape[:-1].concatenate(output_size))
         y = y if self._gain == 1.0 else self._gain * y
         return y if self.bias is None else y + self.bias
+
+    def effective_kernel(self) -> tf.Tensor:
+        """The kernel under its mask, `[input_size, output_size]`."""
+        return self.kernel if self._mask is None else self.kernel * self._mask
+
+
+def _masked_scale(mask):
+    """From Glorot's limits for full kernels to those for the connections that a mask leaves."""
+    fans = mask.sum(axis=0, keepdims=True) + mask.sum(axis=1, keepdims=True)
+    return mask * np.sqrt(sum(mask.shape) / np.maximum(fans, 1.0))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tfp_flows.networks.initializers import Seed, generator
@@ -18,7 +19,93 @@ _ACTIVATIONS = {
 }
 
 
-class MLP(tf.Module):
+class Perceptron(tf.Module):
+    """What the fully connected networks share: their layers, and one pass through them.
+
+    `masks`, where given, holds one constant factor for each kernel, see `Linear`. All other
+    arguments are those of `MLP`.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        hidden_units: Sequence[int],
+        activation: str | Callable[[tf.Tensor], tf.Tensor],
+        zero_init_last: bool,
+        seed: Seed,
+        dtype: tf.DType,
+        context_size: int | None,
+        name: str,
+        masks: Sequence[np.ndarray] | None = None,
+    ):
+        super().__init__(name=name)
+        _check_sizes(input_size, output_size, hidden_units, context_size)
+        self.input_size = input_size
+        self.output_size = output_size
+        self.context_size = context_size
+        self._activation = _activation(activation)
+        rng = generator(seed)
+        sizes = [input_size, *hidden_units, output_size]
+        last = len(sizes) - 2
+        self._layers = [
+            Linear(
+                sizes[i],
+                sizes[i + 1],
+                kernel_scale=0.0 if zero_init_last and i == last else 1.0,
+                seed=rng,
+                dtype=dtype,
+                mask=None if masks is None else masks[i],
+                name=f"{name}_{i}",
+            )
+            for i in range(len(sizes) - 1)
+        ]
+        self._context_layer = None
+        if context_size is not None:
+            scale = 0.0 if zero_init_last and last == 0 else 1.0
+            self._context_layer = Linear(
+                context_size, sizes[1], scale, False, rng, dtype, name=f"{name}_context"
+            )
+
+    def __call__(self, x: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
+        """Evaluates the network.
+
+        Args:
+          x: `[..., input_size]`.
+          context: `[..., context_size]`, its leading dimensions broadcasting with those of `x`;
+            given exactly if the network has a `context_size`.
+
+        Returns:
+          `[..., output_size]`.
+
+        Raises:
+          ValueError: a size is wrong, or `context` is missing or superfluous.
+        """
+        _check_last_axis("x", x, self.input_size)
+        h = self._layers[0](x)
+        shift = self._context_shift(context)
+        h = h if shift is None else h + shift
+        for layer in self._layers[1:]:
+            h = layer(self._activation(h))
+        return h
+
+    def _context_shift(self, context):
+        """What the context adds to the first layer's output, or `None` without a context.
+
+        Mapped by itself, the context costs one product, however many `x` share it.
+        """
+        if self._context_layer is not None:
+            _check_last_axis("context", context, self.context_size)
+            return self._context_layer(context)
+        if context is not None:
+            raise ValueError(
+                "Argument `context`: expected None (no `context_size` was given), "
+                "received a tensor."
+            )
+        return None
+
+
+class MLP(Perceptron):
     """A fully connected network: the default conditioner.
 
     ```none
@@ -68,61 +155,17 @@ class MLP(tf.Module):
         context_size: int | None = None,
         name: str = "mlp",
     ):
-        super().__init__(name=name)
-        _check_sizes(input_size, output_size, hidden_units, context_size)
-        self.input_size = input_size
-        self.output_size = output_size
-        self.context_size = context_size
-        self._activation = _activation(activation)
-        rng = generator(seed)
-        sizes = [input_size, *hidden_units, output_size]
-        last = len(sizes) - 2
-        self._layers = [
-            Linear(
-                sizes[i],
-                sizes[i + 1],
-                kernel_scale=0.0 if zero_init_last and i == last else 1.0,
-                seed=rng,
-                dtype=dtype,
-                name=f"{name}_{i}",
-            )
-            for i in range(len(sizes) - 1)
-        ]
-        self._context_layer = None
-        if context_size is not None:
-            scale = 0.0 if zero_init_last and last == 0 else 1.0
-            self._context_layer = Linear(
-                context_size, sizes[1], scale, False, rng, dtype, name=f"{name}_context"
-            )
-
-    def __call__(self, x: tf.Tensor, context: tf.Tensor | None = None) -> tf.Tensor:
-        """Evaluates the network.
-
-        Args:
-          x: `[..., input_size]`.
-          context: `[..., context_size]`, its leading dimensions broadcasting with those of `x`;
-            given exactly if the network has a `context_size`.
-
-        Returns:
-          `[..., output_size]`.
-
-        Raises:
-          ValueError: a size is wrong, or `context` is missing or superfluous.
-        """
-        _check_last_axis("x", x, self.input_size)
-        h = self._layers[0](x)
-        if self._context_layer is not None:
-            _check_last_axis("context", context, self.context_size)
-            # Mapped by itself, the context costs one product, however many x share it.
-            h += self._context_layer(context)
-        elif context is not None:
-            raise ValueError(
-                "Argument `context`: expected None (no `context_size` was given), "
-                "received a tensor."
-            )
-        for layer in self._layers[1:]:
-            h = layer(self._activation(h))
-        return h
+        super().__init__(
+            input_size,
+            output_size,
+            hidden_units,
+            activation,
+            zero_init_last,
+            seed,
+            dtype,
+            context_size,
+            name,
+        )
 
 
 def _activation(activation):

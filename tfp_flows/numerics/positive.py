@@ -19,7 +19,7 @@ class Positive(NamedTuple):
     """The positive number `s(x)` with what a log-det needs of it, each to full relative precision.
 
     Attributes:
-      value: `s(x)`. Underflows to 0 for very negative `x`.
+      value: `s(x)`. Underflows to 0 for very negative `x`, unless there is a floor.
       minus_one: `s(x) - 1`, in (-1, inf).
       log: `log s(x)`, finite for every finite `x`.
     """
@@ -29,11 +29,13 @@ class Positive(NamedTuple):
     log: tf.Tensor
 
 
-def positive(x: tf.Tensor) -> Positive:
-    """Returns `s(x) = softplus(x + log(e - 1))`, `s(x) - 1` and `log s(x)`.
+def positive(x: tf.Tensor, floor: float = 0.0) -> Positive:
+    """Returns `s(x) = floor + (1 - floor) softplus(x + log(e - 1))`, `s(x) - 1` and `log s(x)`.
 
     Args:
       x: float tensor of any shape, unconstrained.
+      floor: lower bound of the values, in [0, 1). What divides by `s` needs one: no float is small
+        enough to hold the softplus of -200.
 
     Returns:
       A `Positive` of tensors with the shape and dtype of `x`.
@@ -56,7 +58,12 @@ def positive(x: tf.Tensor) -> Positive:
         tf.math.log1p(tf.where(near_one, minus_one, tf.zeros_like(x))),
         tf.where(far_left, shifted, middle),
     )
-    return Positive(value, minus_one, log)
+    s = Positive(value, minus_one, log)
+    if floor == 0.0:
+        return s
+    rest = 1.0 - floor
+    log = log_interpolation(s, weight=rest, complement=floor)
+    return Positive(floor + rest * value, rest * minus_one, log)
 
 
 def log_interpolation(s: Positive, weight: tf.Tensor, complement: tf.Tensor) -> tf.Tensor:

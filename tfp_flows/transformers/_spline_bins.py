@@ -54,9 +54,5 @@ def find_bin(
         )
 
     # The slopes are picked unconstrained: two softplus for each point, not B + 1.
-    left_slope, right_slope = ends(raw_slopes)
-    return splines.Bin(*ends(x), *ends(y), _slope(left_slope), _slope(right_slope))
-
-
-def _slope(raw):
-    return _MIN_SLOPE + (1.0 - _MIN_SLOPE) * positive(raw).value
+    left_slope, right_slope = (positive(raw, _MIN_SLOPE).value for raw in ends(raw_slopes))
+    return splines.Bin(*ends(x), *ends(y), left_slope, right_slope)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfp_flows.numerics import log_interpolation, positive
+from tfp_flows.numerics import positive
 from tfp_flows.transformers.base import Transformer
 
 _MIN_SCALE = 1e-3
@@ -67,16 +67,9 @@ class Affine(Transformer):
     num_params = 2
 
     def forward(self, x, params):
-        scale, log_scale = _scale(params[..., 1])
-        return x * scale + params[..., 0], log_scale
+        scale = positive(params[..., 1], _MIN_SCALE)
+        return x * scale.value + params[..., 0], scale.log
 
     def inverse(self, y, params):
-        scale, log_scale = _scale(params[..., 1])
-        return (y - params[..., 0]) / scale, -log_scale
-
-
-def _scale(raw):
-    """The scale and its logarithm."""
-    s = positive(raw)
-    scale = _MIN_SCALE + (1.0 - _MIN_SCALE) * s.value
-    return scale, log_interpolation(s, weight=1.0 - _MIN_SCALE, complement=_MIN_SCALE)
+        scale = positive(params[..., 1], _MIN_SCALE)
+        return (y - params[..., 0]) / scale.value, -scale.log

@@ -78,3 +78,27 @@ class Transformer(abc.ABC):
 
     def __repr__(self):
         return f"{type(self).__name__}({', '.join(map(repr, self._settings()))})"
+
+
+def check_transformer(value) -> None:
+    """Checks an argument that is to be a transformer.
+
+    Args:
+      value: what was given.
+
+    Raises:
+      TypeError: it is none.
+
+    #### Examples
+
+    ```python
+    import tfp_flows as tff
+
+    tff.transformers.check_transformer(tff.transformers.Affine())
+    ```
+    """
+    if not isinstance(value, Transformer):
+        raise TypeError(
+            "Argument `transformer`: expected a tfp_flows.transformers.Transformer, "
+            f"received {type(value).__name__}."
+        )

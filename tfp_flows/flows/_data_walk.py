@@ -1,0 +1,180 @@
+"""How a batch is carried through a distribution, to give layers parameters from data.
+
+The batch goes as in `log_prob`, from the data to the base. Each layer that takes parameters from
+data decides them when the batch reaches it, and the batch goes on with these. Variables change only
+after the batch has arrived.
+
+The walk is TFP's: a bijector or distribution of several parts, such as `tfb.Chain`, has two methods
+`_walk_inverse(step_fn, y)` and `_walk_forward(step_fn, x)`, which return `inverse(y)` and
+`forward(x)` with `step_fn(part, value)` in the place of each part's own method. (A distribution has
+the first one only. The parts of a distribution may be distributions.) A layer that takes parameters
+from data has one of the hooks below, a method `hook(value, is_inverse)`, which returns constructor
+arguments by name; the variables that it was made of under these names are assigned.
+"""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfb = tfp.bijectors
+tfd = tfp.distributions
+
+# The hooks.
+INITIALIZE = "_data_dependent_parameters"
+UPDATE = "_updated_statistics"
+
+# Where a part is no composite tensor, TFP makes objects of the base classes of these two.
+_INVERT = tfb.Invert.__bases__[0]
+_TRANSFORMED = tfd.TransformedDistribution.__bases__[0]
+# Distributions whose events pass through the distribution inside as they are.
+_WRAPPERS = (tfd.BatchBroadcast, tfd.Independent, tfd.Sample)
+
+
+def layers_with(hook: str, distribution: tfd.Distribution) -> list[tfb.Bijector]:
+    """The layers of a distribution that have a hook."""
+    return [module for module in distribution.submodules if hasattr(module, hook)]
+
+
+def checked(distribution: Any, batch: Any, context: Any) -> tuple[tfd.Distribution, tf.Tensor]:
+    """Checks the arguments of the public functions.
+
+    Returns:
+      The distribution with the context bound, and the batch in its dtype.
+
+    Raises:
+      TypeError: the distribution is none, or the batch is not floating.
+      ValueError: the batch is empty or not finite, as far as that is known, or its shape does not
+        fit; or `context` is missing or superfluous.
+    """
+    if not isinstance(distribution, tfd.Distribution):
+        if not callable(distribution):
+            raise TypeError(
+                "Argument `distribution`: expected a tfd.Distribution or a conditional one, "
+                f"received {type(distribution).__name__}."
+            )
+        if context is None:
+            raise ValueError(
+                "Argument `context`: expected the contexts of the batch, received None."
+            )
+        distribution = distribution(context)
+    elif context is not None:
+        raise ValueError(
+            "Argument `context`: expected None, as the distribution is not conditional, "
+            "received contexts."
+        )
+    if not isinstance(distribution.dtype, tf.DType):
+        raise TypeError(
+            "Argument `distribution`: expected a distribution over one tensor, received one over "
+            f"a structure of dtype {distribution.dtype}."
+        )
+    batch = tf.convert_to_tensor(batch)
+    if distribution.dtype.is_floating and not batch.dtype.is_floating:
+        raise TypeError(
+            f"Argument `batch`: expected a floating dtype, received {batch.dtype.name}."
+        )
+    _check_shape(batch.shape, distribution)
+    if tf.executing_eagerly() and not tf.size(batch) > 0:
+        raise ValueError(f"Argument `batch`: expected rows, received shape {tuple(batch.shape)}.")
+    if tf.executing_eagerly() and not _is_finite(batch):
+        raise ValueError("Argument `batch`: expected finite numbers, received some that are not.")
+    return distribution, tf.cast(batch, distribution.dtype)
+
+
+class Walk:
+    """Carries a batch from the data to the base, and collects what is to be assigned.
+
+    Args:
+      distribution: whose layers are to get parameters.
+      batch: as `checked` returns it.
+      hook: which parameters.
+
+    Raises:
+      ValueError: a layer cannot be reached, or is not made of variables, or the batch does not stay
+        finite on its way.
+    """
+
+    def __init__(self, distribution, batch, hook: str):
+        self._hook = hook
+        self._reached = set()
+        self._planned = {}  # by id: the variable and its value
+        end = self._inverse(distribution, batch)
+        for layer in layers_with(hook, distribution):
+            if id(layer) not in self._reached:
+                raise ValueError(
+                    f"Argument `distribution`: expected {layer.name} to be part of a tfb.Chain, a "
+                    "tfb.Invert or a multiscale bijector, or the bijector itself, received it "
+                    "inside of another one, through which the batch cannot be followed."
+                )
+        values = [end, *(value for _, value in self._planned.values())]
+        if tf.executing_eagerly() and not all(_is_finite(value) for value in values):
+            raise ValueError(
+                "Argument `batch`: expected data that stay finite on their way to the base, "
+                "received some that do not."
+            )
+
+    def assign(self) -> None:
+        """Sets the variables to what has been decided."""
+        for variable, value in self._planned.values():
+            variable.assign(value)
+
+    def _inverse(self, part, value):
+        if hasattr(part, "_walk_inverse"):
+            return part._walk_inverse(self._inverse, value)
+        if isinstance(part, _INVERT):
+            return self._forward(part.bijector, value)
+        if isinstance(part, tfb.Bijector):
+            return self._decided(part, value, is_inverse=True).inverse(value)
+        if isinstance(part, _TRANSFORMED):
+            return self._inverse(part.distribution, self._inverse(part.bijector, value))
+        if isinstance(part, _WRAPPERS):
+            return self._inverse(part.distribution, value)
+        return value  # the base
+
+    def _forward(self, part, value):
+        if hasattr(part, "_walk_forward"):
+            return part._walk_forward(self._forward, value)
+        if isinstance(part, _INVERT):
+            return self._inverse(part.bijector, value)
+        return self._decided(part, value, is_inverse=False).forward(value)
+
+    def _decided(self, part, value, is_inverse):
+        """The part with the parameters that it takes from the batch."""
+        if not hasattr(part, self._hook):
+            return part
+        self._reached.add(id(part))
+        values = getattr(part, self._hook)(value, is_inverse)
+        for name, proposed in values.items():
+            variable = part.parameters[name]
+            if not hasattr(variable, "assign") or variable.shape != proposed.shape:
+                raise ValueError(
+                    f"{part.name}: argument `{name}`: expected a variable of shape "
+                    f"{tuple(proposed.shape)}, received {variable!r}."
+                )
+            # A layer that the batch passes twice keeps what its first pass has decided.
+            _, values[name] = self._planned.setdefault(id(variable), (variable, proposed))
+        return part.copy(**values)
+
+
+def _check_shape(shape, distribution):
+    expected = distribution.batch_shape.concatenate(distribution.event_shape)
+    if shape.rank is None or expected.rank is None:
+        raise ValueError(
+            f"Argument `batch`: expected a static rank, received shape {shape} for a distribution "
+            f"of batch and event shape {expected}."
+        )
+    event_rank = distribution.event_shape.rank
+    num_rows = shape.rank - event_rank
+    if (
+        num_rows < max(1, distribution.batch_shape.rank)
+        or not shape[num_rows:].is_compatible_with(distribution.event_shape)
+        or not shape[shape.rank - expected.rank :].is_compatible_with(expected)
+    ):
+        raise ValueError(
+            f"Argument `batch`: expected rows of shape {tuple(expected)}, with at least one "
+            f"dimension left of the event, received shape {tuple(shape)}."
+        )
+
+
+def _is_finite(value):
+    return not value.dtype.is_floating or bool(tf.reduce_all(tf.math.is_finite(value)))
