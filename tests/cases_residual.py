@@ -5,19 +5,21 @@ import tensorflow_probability as tfp
 
 from tests.case import NETWORK, Case
 from tfp_flows.bijectors import Continuous, Residual
-from tfp_flows.networks import LipschitzMLP
+from tfp_flows.networks import MLP, LipschitzMLP
 
 tfb = tfp.bijectors
 
 
-def _network(p, event_size, coefficient):
-    """A contraction; `fill` goes to all of its variables, since any value leaves it one."""
-    network = LipschitzMLP(
-        event_size, hidden_units=[5], coefficient=coefficient, seed=0, dtype=p.dtype
-    )
+def _filled(p, network):
+    """Gives all variables of a network values of the case: any values will do."""
     for variable in network.trainable_variables:
-        variable.assign(tf.cast(p.real(*variable.shape), p.dtype))
+        variable.assign(p.real(*variable.shape))
     return network
+
+
+def _network(p, event_size, coefficient):
+    """A contraction."""
+    return _filled(p, LipschitzMLP(event_size, [5], coefficient, seed=0, dtype=p.dtype))
 
 
 def _residual(event_size, coefficient=0.9, wrap=lambda bijector: bijector, **settings):
@@ -47,7 +49,9 @@ CASES: dict[str, Case] = {
     # gradient; with c = 0.1, 12 terms reach rounding error. So estimates pass the exact contract.
     "residual_series": _residual(1, 0.1, log_det="series", num_terms=12, seed=0),
     "continuous": Case(
-        lambda p: Continuous(_Drift(p.network(3, 2)), event_size=2, num_steps=2),
+        lambda p: Continuous(
+            _Drift(_filled(p, MLP(3, 2, [5], "tanh", dtype=p.dtype))), event_size=2, num_steps=2
+        ),
         (2,),
         no_batch=NETWORK,
     ),

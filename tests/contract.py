@@ -168,20 +168,24 @@ def check_shapes(case, dtype):
 
 
 def check_modes(case, dtype):
-    """Eager, as a graph and compiled by XLA: the same values, log-dets and gradients."""
+    """Eager, as a graph and compiled by XLA: the same values and log-dets, in float32 (compiling
+    takes long) also the same gradients."""
     bijector = case.make(Parameters(dtype))
     at = points(case, dtype, 4), images(case, dtype, 4)
 
-    def everything(x, y_given):
-        with tf.GradientTape() as tape:
-            y, log_det = forward_and_log_det(bijector, x)
-            back, inverse_log_det = inverse_and_log_det(bijector, y_given)
-            loss = sum(tf.reduce_sum(tf.sin(v)) for v in (y, log_det, back, inverse_log_det))
-        return y, log_det, back, inverse_log_det, *tape.gradient(loss, bijector.trainable_variables)
+    def values(x, y_given):
+        return *forward_and_log_det(bijector, x), *inverse_and_log_det(bijector, y_given)
 
-    eager = everything(*at)
+    def values_and_gradients(x, y_given):
+        with tf.GradientTape() as tape:
+            results = values(x, y_given)
+            loss = sum(tf.reduce_sum(tf.sin(v)) for v in results)
+        return *results, *tape.gradient(loss, bijector.trainable_variables)
+
+    function = values_and_gradients if dtype == tf.float32 else values
+    eager = function(*at)
     for jit_compile in (False, True):
-        compiled = tf.function(everything, jit_compile=jit_compile)(*at)
+        compiled = tf.function(function, jit_compile=jit_compile)(*at)
         for a, b in zip(compiled, eager, strict=True):
             assert_close(a, b, dtype, factor=10 * case.slack)
 

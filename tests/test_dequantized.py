@@ -330,3 +330,15 @@ def test_bad_input(bad):
     call, error, message = BAD[bad]
     with pytest.raises(error, match=message):
         call()
+
+
+def test_initialize_reaches_the_density_inside():
+    """`flows.initialize` gives it what the data look like behind dequantization and logit."""
+    data = np.random.default_rng(0).binomial(15, [0.2, 0.7], [512, 2])
+    layer = tff.bijectors.ActNorm.with_variables([2])
+    flow = tfd.TransformedDistribution(tff.distributions.standard_normal(2), layer)
+    distribution = Dequantized(flow, num_levels=16, logit=True)
+    tff.flows.initialize(distribution, data)
+    v = (data + 0.5) / 16.0
+    expected = np.log((0.05 + 0.9 * v) / (0.95 - 0.9 * v)).mean(0)
+    np.testing.assert_allclose(layer.shift, expected, atol=0.02)

@@ -17,7 +17,7 @@ PACKED = RNG.normal(size=[SIZE, SIZE])
 
 
 def scale_of(raw):
-    return np.log1p(np.exp(raw + np.log(np.e - 1.0)))
+    return 1e-6 + (1.0 - 1e-6) * np.log1p(np.exp(raw + np.log(np.e - 1.0)))
 
 
 def plu(packed, signs):

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfp_flows as tff
-from tests.test_flows import make, perturb
+from tests.test_flows import RECIPES, make, perturb
 
 tfd = tfp.distributions
 
@@ -78,7 +78,7 @@ def test_conditioner(structure, half):
         assert np.all(np.isfinite(gradient))
 
 
-@pytest.mark.parametrize("name", ["planar", "radial", "nice", "real_nvp"])
+@pytest.mark.parametrize("name", [*RECIPES, "residual"])
 def test_context(name, half):
     """A flow whose context comes from a network in half precision computes in float32."""
     flow = make(name, context_size=4)

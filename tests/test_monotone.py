@@ -76,7 +76,7 @@ def unconstrained_monotonic(x, params, num, bound, max_rate, max_log_slope=3.0):
         (LogisticMixtureCDF(1), functools.partial(logistic_mixture, num=1)),
         (DeepSigmoid(4), functools.partial(deep_sigmoid, num=4)),
     ],
-    ids=str,
+    ids=["mixture of 4", "mixture of 1", "sigmoid of 4"],
 )
 def test_against_scipy(transformer, reference):
     x, params = draw(transformer, 50)

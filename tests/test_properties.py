@@ -1,5 +1,7 @@
 """A thousand random transforms and points a case: nothing is ever infinite or NaN in float32."""
 
+import sys
+
 import hypothesis
 import numpy as np
 import pytest
@@ -48,6 +50,14 @@ class _Table(tf.Module):
 
 def scales(seed, num):
     return np.exp(np.random.default_rng(seed).uniform(np.log(0.01), np.log(30.0), size=num))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _forget_generated_modules():
+    """Hypothesis reads all local modules for constants. Those that AutoGraph has made by then are
+    thousands, and nobody needs them by name."""
+    for name in [name for name in sys.modules if name.startswith("__autograph_generated_file")]:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize("name", CASES)

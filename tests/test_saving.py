@@ -11,6 +11,36 @@ from tests.test_flows import make, perturb
 tfb, tfd = tfp.bijectors, tfp.distributions
 
 
+def recipe(name, **settings):
+    return lambda seed: make(name, seed=seed, **settings)
+
+
+def chain(seed):
+    """The layers that stand between others."""
+    layers = tff.bijectors
+    angles = np.random.default_rng(seed).normal(size=[2, 3])
+    return tfd.TransformedDistribution(
+        tff.distributions.standard_normal(3),
+        tfb.Chain(
+            [
+                layers.ActNorm.with_variables([3]),
+                layers.InvertibleLinear.with_variables(3, seed),
+                layers.BatchNorm.with_variables([3]),
+                layers.HouseholderRotation(tf.Variable(angles, dtype=tf.float32)),
+                layers.Permutation([2, 0, 1]),
+            ]
+        ),
+    )
+
+
+def glow(seed):
+    return tff.flows.glow([4, 4, 1], num_levels=2, num_steps=1, hidden_channels=4, seed=seed)
+
+
+def continuous(seed):
+    return tff.flows.continuous(2, hidden_units=[4], num_steps=2, seed=seed)
+
+
 def elementwise(seed):
     spline = tff.transformers.RationalQuadraticSpline(num_bins=4)
     params = np.random.default_rng(seed).normal(size=[3, spline.num_params])
@@ -23,9 +53,17 @@ def elementwise(seed):
 SEED = tf.constant([5, 6])  # of two numbers: stateless
 
 STRUCTURES = {
-    name: lambda seed, name=name: make(name, seed=seed)
-    for name in ("planar", "radial", "sylvester", "real_nvp", "maf")
-} | {"elementwise": elementwise}
+    "planar": recipe("planar"),
+    "radial": recipe("radial"),
+    "sylvester": recipe("sylvester"),
+    "coupling": recipe("neural_spline"),
+    "autoregressive": recipe("maf"),
+    "residual": recipe("residual", hidden_units=[4]),
+    "continuous": continuous,
+    "multiscale": glow,
+    "elementwise": elementwise,
+    "chain": chain,
+}
 
 
 def points(flow):

@@ -20,8 +20,8 @@ class BatchNorm(FusedBijector, _tfp.AutoCompositeTensorBijector):
     log|det dx/dy| = h w sum_c (log s(raw_scale_c) - log(variance_c + epsilon) / 2)
     ```
 
-    With `s(p) = 1e-6 + (1 - 1e-6) softplus(p + log(e - 1))`. Both directions cost O(1) for each element, the log-det
-    O(C) for all events together.
+    With `s(p) = 1e-6 + (1 - 1e-6) softplus(p + log(e - 1))`. Both directions cost O(1) for each
+    element, the log-det O(C) for all events together.
 
     **`mean` and `variance` are running averages, in training, too, and calls do not change them.**
     `flows.initialize(distribution, batch)` sets them to the statistics of a batch, and

@@ -199,10 +199,8 @@ class Dequantized(tfd.Distribution):
         levels = tf.clip_by_value(tf.floor(x), 0.0, self._num_levels - 1.0)
         draws = [] if num_samples == 1 else [num_samples]
         noise = self._draw_noise(levels, draws, seed)
-        # The distances of v from both ends of the unit interval, each without cancellation.
-        v = (levels + noise.value) / self._num_levels
-        complement = ((self._num_levels - 1.0) - levels + noise.complement) / self._num_levels
-        log_weight = self._log_density(v, complement) - noise.log_prob
+        y, log_det = self._continuous(levels, noise)
+        log_weight = self._distribution.log_prob(y) + log_det - noise.log_prob
         if draws:
             log_weight = tf.reduce_logsumexp(log_weight, axis=0) - math.log(num_samples)
         is_valid = tf.reduce_all(levels == x, axis=self._event_axes())
@@ -219,15 +217,23 @@ class Dequantized(tfd.Distribution):
         x = self.sample(sample_shape, seed=sample_seed)
         return x, self.log_prob(x, seed=noise_seed)
 
-    def _log_density(self, v, complement):
-        """log p_v(v) - D log N: the log-density of x + u."""
-        size = self.event_shape.num_elements()
-        log_det = -size * math.log(self._num_levels)
+    def _walk_inverse(self, step_fn, x):
+        """Data on their way to the base, with one fixed draw of noise, see `flows.initialize`."""
+        self._check_data(x)
+        levels = tf.cast(x, self._distribution.dtype)
+        y, _ = self._continuous(levels, self._draw_noise(levels, [], seed=[0, 0]))
+        return step_fn(self._distribution, y)
+
+    def _continuous(self, levels, noise):
+        """The point whose density is asked for, and the log-det of the map to it from x + u."""
+        # The distances of v from both ends of the unit interval, each without cancellation.
+        v = (levels + noise.value) / self._num_levels
+        complement = ((self._num_levels - 1.0) - levels + noise.complement) / self._num_levels
+        log_det = -self.event_shape.num_elements() * math.log(self._num_levels)
         if not self._logit:
-            return self._distribution.log_prob(v) + log_det
+            return v, log_det
         y, log_derivative = logit_of_unit(v, complement, self._alpha)
-        log_det += tf.reduce_sum(log_derivative, axis=self._event_axes())
-        return self._distribution.log_prob(y) + log_det
+        return y, log_det + tf.reduce_sum(log_derivative, axis=self._event_axes())
 
     def _draw_noise(self, levels, draws, seed):
         seed = tfp.random.sanitize_seed(seed, salt="dequantized_noise")
