@@ -53,7 +53,7 @@ def test_round_trip_is_as_good_as_rounding_allows(name, dtype, scale):
     error = np.minimum(error, np.abs(2.0 * np.pi - error))  # around the circle
     slope = np.minimum(1.0, np.exp(log_slope))
     unit = np.finfo(dtype.as_numpy_dtype).eps
-    assert np.all(error * slope <= 20.0 * unit)
+    assert np.all(error * slope <= 40.0 * unit)
     assert np.max(error[slope > 0.05]) <= (1e-5 if dtype == tf.float32 else 2e-14)
 
 
@@ -73,6 +73,39 @@ def test_gradients_are_finite_on_knots_and_at_the_ends(name):
                 loss = tf.reduce_sum(value + log_slope)
             for gradient in (value, log_slope, *tape.gradient(loss, [points, params])):
                 assert np.all(np.isfinite(gradient))
+
+
+@pytest.mark.parametrize("jit_compile", [None, False, True], ids=["eager", "graph", "XLA"])
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_second_derivatives(direction, jit_compile):
+    """The gradient is written by hand; its own gradient is exact, too."""
+    spline = tff.transformers.RationalQuadraticSpline(num_bins=5, bound=2.0)
+    rng = np.random.default_rng(0)
+    at = [rng.uniform(-1.8, 1.8, size=7), rng.normal(size=[7, spline.num_params])]
+
+    def of_gradient(x, params):
+        with tf.GradientTape() as tape:
+            tape.watch([x, params])
+            value, log_slope = getattr(spline, direction)(x, params)
+            loss = tf.reduce_sum(tf.sin(value) + log_slope**2)
+        return sum(tf.reduce_sum(tf.sin(g)) for g in tape.gradient(loss, [x, params]))
+
+    def gradient(x, params):
+        with tf.GradientTape() as tape:
+            tape.watch([x, params])
+            value = of_gradient(x, params)
+        return tape.gradient(value, [x, params])
+
+    run = gradient if jit_compile is None else tf.function(gradient, jit_compile=jit_compile)
+    slopes = run(*map(tf.constant, at))
+    ways, step = [rng.normal(size=v.shape) for v in at], 1e-6
+    above, below = (
+        of_gradient(*(tf.constant(v + sign * step * w) for v, w in zip(at, ways, strict=True)))
+        for sign in (1.0, -1.0)
+    )
+    expected = (above - below) / (2.0 * step)
+    actual = sum(tf.reduce_sum(s * w) for s, w in zip(slopes, ways, strict=True))
+    np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("points", ["all in the tails", "all inside"])

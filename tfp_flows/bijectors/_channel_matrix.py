@@ -48,7 +48,7 @@ class ChannelMatrix(FusedBijector):
 
     def _forward_and_log_det(self, x):
         lower, scale, upper = self._factors()
-        matrix = tf.matmul(lower * scale.value[..., tf.newaxis, :], upper)
+        matrix = tf.matmul(lower * scale[..., tf.newaxis, :], upper)
         if self._permutation is not None:
             matrix = tf.matmul(self._permutation, matrix)
         y = self._times(x, matrix)
@@ -65,7 +65,7 @@ class ChannelMatrix(FusedBijector):
         else:
             right = tf.linalg.matrix_transpose(tf.convert_to_tensor(self._permutation))
         lower, right = _broadcast(lower, right)
-        matrix = tf.linalg.triangular_solve(lower, right) / scale.value[..., tf.newaxis]
+        matrix = tf.linalg.triangular_solve(lower, right) / scale[..., tf.newaxis]
         matrix = tf.linalg.triangular_solve(*_broadcast(upper, matrix), lower=False)
         if self._shift is not None:
             y -= _channels.beside_channels(tf.convert_to_tensor(self._shift), self._static_shape)
@@ -76,12 +76,12 @@ class ChannelMatrix(FusedBijector):
         """`L`, `s(d)` and `I + U`."""
         packed = tf.convert_to_tensor(self._lower_upper)
         scale = _channels.channel_scale(tf.linalg.diag_part(packed))
-        ones = tf.ones_like(scale.value)
+        ones = tf.ones_like(scale)
         lower, upper = (tf.linalg.band_part(packed, *band) for band in ((-1, 0), (0, -1)))
         return tf.linalg.set_diag(lower, ones), scale, tf.linalg.set_diag(upper, ones)
 
     def _log_det(self, scale, value):
-        log_det = tf.reduce_sum(scale.log, axis=-1)
+        log_det = tf.reduce_sum(tf.math.log(scale), axis=-1)
         return _channels.total_log_det(log_det, value, self._static_shape)
 
     def _times(self, x, matrix):

@@ -8,7 +8,7 @@ import tensorflow_probability as tfp
 
 from tfp_flows import _tfp
 from tfp_flows.bijectors._arguments import trailing_shape, tuple_of
-from tfp_flows.numerics import Positive, positive, tiny
+from tfp_flows.numerics import positive_above, tiny
 
 # Data of any unit can be normalized, and the inverse of any parameters is finite.
 _MIN_SCALE = 1e-6
@@ -122,9 +122,9 @@ def statistics(
     return mean + tf.squeeze(origin, axes), variance
 
 
-def channel_scale(raw: tf.Tensor) -> Positive:
+def channel_scale(raw: tf.Tensor) -> tf.Tensor:
     """Returns the positive scales that stand for unconstrained ones, zeros for ones."""
-    return positive(raw, _MIN_SCALE)
+    return positive_above(raw, _MIN_SCALE)
 
 
 def unconstrained(scale: tf.Tensor) -> tf.Tensor:

@@ -152,9 +152,9 @@ class ActNorm(FusedBijector, _tfp.AutoCompositeTensorBijector):
         scale = _channels.channel_scale(tf.convert_to_tensor(self._raw_scale))
         shift, value = (
             _channels.beside_channels(t, self._static_shape)
-            for t in (tf.convert_to_tensor(self._shift), scale.value)
+            for t in (tf.convert_to_tensor(self._shift), scale)
         )
-        return shift, value, tf.reduce_sum(scale.log, axis=-1)
+        return shift, value, tf.reduce_sum(tf.math.log(scale), axis=-1)
 
     def _data_dependent_parameters(self, value, is_inverse):
         """The parameters with which the layer normalizes a batch, see `flows.initialize`.

@@ -205,8 +205,8 @@ class BatchNorm(FusedBijector, _tfp.AutoCompositeTensorBijector):
         """The parameters in shapes that broadcast with events, and a position's log|det dx/dy|."""
         scale = _channels.channel_scale(tf.convert_to_tensor(self._raw_scale))
         variance = tf.convert_to_tensor(self._variance) + self._epsilon
-        values = (self._shift, scale.value, self._mean, tf.sqrt(variance))
-        log_det = tf.reduce_sum(scale.log - 0.5 * tf.math.log(variance), axis=-1)
+        values = (self._shift, scale, self._mean, tf.sqrt(variance))
+        log_det = tf.reduce_sum(tf.math.log(scale) - 0.5 * tf.math.log(variance), axis=-1)
         return *(_channels.beside_channels(v, self._static_shape) for v in values), log_det
 
     def _data_dependent_parameters(self, value, is_inverse):

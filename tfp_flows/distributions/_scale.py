@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.numerics import positive
+from tfp_flows.numerics import positive_above
 
 
 def floored_scale(raw: tf.Tensor, min_scale: float) -> tf.Tensor:
@@ -22,7 +22,7 @@ def floored_scale(raw: tf.Tensor, min_scale: float) -> tf.Tensor:
     Returns:
       Scales with the shape of `raw`.
     """
-    return positive(raw, min_scale).value
+    return positive_above(raw, min_scale)
 
 
 def trainable_scale(shape, min_scale: float, dtype: tf.DType) -> tfp.util.DeferredTensor:

@@ -7,20 +7,21 @@ from tfp_flows.numerics.logistic_mixture import component_gains, logit_of_mixtur
 from tfp_flows.numerics.norms import safe_norm
 from tfp_flows.numerics.orthogonal import householder_columns, householder_product, orthogonalize
 from tfp_flows.numerics.permutation import permute
-from tfp_flows.numerics.positive import Positive, log_interpolation, positive
+from tfp_flows.numerics.positive import Positive, log_interpolation, positive, positive_above
 from tfp_flows.numerics.power_series import geometric, log_det_series
 from tfp_flows.numerics.probes import noise_seeds, random_directions
 from tfp_flows.numerics.products import row_times_matrix
 from tfp_flows.numerics.quadrature import integral_from_zero
 from tfp_flows.numerics.roots import solve_increasing
 from tfp_flows.numerics.runge_kutta import Solution, runge_kutta_4
-from tfp_flows.numerics.splines import Bin, spline_forward, spline_inverse, spline_knots
+from tfp_flows.numerics.splines import Bin, bin_sizes, spline_forward, spline_inverse
 from tfp_flows.numerics.tanh_system import forward_preactivations, inverse_preactivations
 
 __all__ = [
     "Bin",
     "Positive",
     "Solution",
+    "bin_sizes",
     "component_gains",
     "forward_preactivations",
     "geometric",
@@ -37,6 +38,7 @@ __all__ = [
     "orthogonalize",
     "permute",
     "positive",
+    "positive_above",
     "random_directions",
     "row_times_matrix",
     "runge_kutta_4",
@@ -47,7 +49,6 @@ __all__ = [
     "solve_mixture",
     "spline_forward",
     "spline_inverse",
-    "spline_knots",
     "tiny",
     "unit_directions",
     "value_and_jacobian",

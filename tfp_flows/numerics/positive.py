@@ -19,7 +19,7 @@ class Positive(NamedTuple):
     """The positive number `s(x)` with what a log-det needs of it, each to full relative precision.
 
     Attributes:
-      value: `s(x)`. Underflows to 0 for very negative `x`, unless there is a floor.
+      value: `s(x)`. Underflows to 0 for very negative `x`.
       minus_one: `s(x) - 1`, in (-1, inf).
       log: `log s(x)`, finite for every finite `x`.
     """
@@ -29,13 +29,11 @@ class Positive(NamedTuple):
     log: tf.Tensor
 
 
-def positive(x: tf.Tensor, floor: float = 0.0) -> Positive:
-    """Returns `s(x) = floor + (1 - floor) softplus(x + log(e - 1))`, `s(x) - 1` and `log s(x)`.
+def positive(x: tf.Tensor) -> Positive:
+    """Returns `s(x) = softplus(x + log(e - 1))`, `s(x) - 1` and `log s(x)`.
 
     Args:
       x: float tensor of any shape, unconstrained.
-      floor: lower bound of the values, in [0, 1). What divides by `s` needs one: no float is small
-        enough to hold the softplus of -200.
 
     Returns:
       A `Positive` of tensors with the shape and dtype of `x`.
@@ -58,12 +56,24 @@ def positive(x: tf.Tensor, floor: float = 0.0) -> Positive:
         tf.math.log1p(tf.where(near_one, minus_one, tf.zeros_like(x))),
         tf.where(far_left, shifted, middle),
     )
-    s = Positive(value, minus_one, log)
-    if floor == 0.0:
-        return s
-    rest = 1.0 - floor
-    log = log_interpolation(s, weight=rest, complement=floor)
-    return Positive(floor + rest * value, rest * minus_one, log)
+    return Positive(value, minus_one, log)
+
+
+def positive_above(x: tf.Tensor, floor: float) -> tf.Tensor:
+    """Returns `floor + (1 - floor) softplus(x + log(e - 1))`: above the floor, and one for `x = 0`.
+
+    What divides by a positive number needs a floor: no float is small enough to hold the softplus
+    of -200. And the plain logarithm of the result is exact enough for a log-det, since it is that
+    of the number that the value is multiplied by.
+
+    Args:
+      x: float tensor of any shape, unconstrained.
+      floor: lower bound, in (0, 1).
+
+    Returns:
+      A tensor with the shape and dtype of `x`.
+    """
+    return floor + (1.0 - floor) * tf.math.softplus(x + _LOG_E_MINUS_1)
 
 
 def log_interpolation(s: Positive, weight: tf.Tensor, complement: tf.Tensor) -> tf.Tensor:

@@ -25,38 +25,34 @@ class Bin(NamedTuple):
 
     Attributes:
       left: x of the left knot.
-      right: x of the right knot, greater than `left`.
+      width: distance in x to the right knot, positive.
       bottom: y of the left knot.
-      top: y of the right knot, greater than `bottom`.
+      height: distance in y to the right knot, positive.
       left_slope: slope of the spline at the left knot, positive.
       right_slope: slope of the spline at the right knot, positive.
     """
 
     left: tf.Tensor
-    right: tf.Tensor
+    width: tf.Tensor
     bottom: tf.Tensor
-    top: tf.Tensor
+    height: tf.Tensor
     left_slope: tf.Tensor
     right_slope: tf.Tensor
 
 
-def spline_knots(raw: tf.Tensor, bound: float, min_size: float) -> tf.Tensor:
-    """Splits [-bound, bound] into B bins of positive size.
+def bin_sizes(raw: tf.Tensor, total: float, min_fraction: float) -> tf.Tensor:
+    """Splits an interval into B bins of positive size.
 
     Args:
       raw: `[..., B]`, unconstrained; equal values give equal bins.
-      bound: half the length of the interval.
-      min_size: the least size of a bin, as a fraction of the interval, below `1 / B`.
+      total: length of the interval.
+      min_fraction: the least size of a bin, as a fraction of the interval, below `1 / B`.
 
     Returns:
-      The B + 1 knots in increasing order, `[..., B + 1]`; the first and the last one are exactly
-      `-bound` and `bound`.
+      The sizes, `[..., B]`, which add up to `total`.
     """
     num_bins = raw.shape[-1]
-    sizes = min_size + (1.0 - num_bins * min_size) * tf.nn.softmax(raw, axis=-1)
-    inner = 2.0 * bound * tf.cumsum(sizes[..., :-1], axis=-1) - bound
-    end = bound * tf.ones_like(sizes[..., :1])
-    return tf.concat([-end, inner, end], axis=-1)
+    return total * (min_fraction + (1.0 - num_bins * min_fraction) * tf.nn.softmax(raw, axis=-1))
 
 
 def spline_forward(at: Bin, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -69,15 +65,22 @@ def spline_forward(at: Bin, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Returns:
       `y` and `log dy/dx`, with the shape of `x`.
     """
-    width = at.right - at.left
-    t, u = (x - at.left) / width, (at.right - x) / width
-    slope = (at.top - at.bottom) / width
-    q = _denominator(at, slope, t, u)
-    below, above = (t * (slope * t + at.left_slope * u), u * (slope * u + at.right_slope * t))
-    # From the nearer end, so that a point close to a knot keeps its distance from it.
-    height = at.top - at.bottom
-    y = tf.where(t < 0.5, at.bottom + height * (below / q), at.top - height * (above / q))
-    return y, _log_slope(at, slope, t, u, q)
+
+    @tf.custom_gradient
+    def evaluate(x, *at):
+        at = Bin(*at)
+        point = _locate(at, x)
+        # From the nearer end, so that a point close to a knot keeps its distance from it.
+        v = tf.where(point.t < 0.5, point.below / point.q, 1.0 - point.above / point.q)
+        y, slope_at_x = at.bottom + at.height * v, _slope(point)
+
+        def grad(dy, dlog):
+            dx = dy * slope_at_x + dlog * _log_slope_in_t(at, point) / at.width
+            return dx, *_pull_back(at, point, dx, dy, dlog)
+
+        return (y, tf.math.log(slope_at_x)), grad
+
+    return evaluate(x, *at)
 
 
 def spline_inverse(at: Bin, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -90,29 +93,111 @@ def spline_inverse(at: Bin, y: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     Returns:
       `x` and `log dx/dy`, with the shape of `y`.
     """
-    height = at.top - at.bottom
-    width = at.right - at.left
-    slope = height / width
-    below, above = (y - at.bottom) / height, (at.top - y) / height
+
+    @tf.custom_gradient
+    def evaluate(y, *at):
+        at = Bin(*at)
+        point = _find(at, y)
+        x = at.left + at.width * tf.where(point.t < 0.5, point.t, 1.0 - point.u)
+        slope_at_x = _slope(point)
+
+        def grad(dx, dlog):
+            # At the solution dx = (dy - dF) / F', with F the forward map, and log dx/dy = -log F'.
+            dy = (dx - dlog * _log_slope_in_t(at, point) / at.width) / slope_at_x
+            return dy, *_pull_back(at, point, -dx, -dy, -dlog)
+
+        return (x, -tf.math.log(slope_at_x)), grad
+
+    return evaluate(y, *at)
+
+
+class _Point(NamedTuple):
+    """A point in its bin.
+
+    Attributes:
+      t: fraction of the width to its left.
+      u: `1 - t`.
+      slope: `s`, the bin's height over its width.
+      below: numerator of `v`.
+      above: numerator of `1 - v`.
+      q: their denominator, and sum.
+      n: `d_{k+1} t^2 + 2 s t u + d_k u^2`, so that the slope at the point is `n (s / q)^2`.
+    """
+
+    t: tf.Tensor
+    u: tf.Tensor
+    slope: tf.Tensor
+    below: tf.Tensor
+    above: tf.Tensor
+    q: tf.Tensor
+    n: tf.Tensor
+
+
+def _locate(at, x):
+    return _point(at, (x - at.left) / at.width, (at.left + at.width - x) / at.width)
+
+
+def _find(at, y):
+    slope = at.height / at.width
+    below, above = (y - at.bottom) / at.height, (at.bottom + at.height - y) / at.height
     # The ratio t / u is the positive root of `a r^2 + b r - c = 0` with
     a, c = slope * above, slope * below
     b = at.left_slope * above - at.right_slope * below
     # whose discriminant is positive: b vanishes only where the product does not. Of the two forms
     # of the root, `2 c / (root + b)` and `(root - b) / 2 a`, the one that adds is taken.
-    root = tf.sqrt(b * b + 4.0 * a * c)
-    is_right = b < 0.0
-    sum_ = root + tf.abs(b)
-    t_part = tf.where(is_right, sum_, 2.0 * c)
-    u_part = tf.where(is_right, 2.0 * a, sum_)
-    t, u = t_part / (t_part + u_part), u_part / (t_part + u_part)
-    x = tf.where(t < 0.5, at.left + width * t, at.right - width * u)
-    return x, -_log_slope(at, slope, t, u, _denominator(at, slope, t, u))
+    sum_ = tf.sqrt(b * b + 4.0 * a * c) + tf.abs(b)
+    t = tf.where(b < 0.0, sum_, 2.0 * c)
+    u = tf.where(b < 0.0, 2.0 * a, sum_)
+    return _point(at, t / (t + u), u / (t + u))
 
 
-def _denominator(at, slope, t, u):
-    return slope * (t * t + u * u) + (at.left_slope + at.right_slope) * (t * u)
+def _point(at, t, u):
+    slope = at.height / at.width
+    below, above = t * (slope * t + at.left_slope * u), u * (slope * u + at.right_slope * t)
+    n = at.right_slope * t * t + 2.0 * slope * t * u + at.left_slope * u * u
+    return _Point(t, u, slope, below, above, below + above, n)
 
 
-def _log_slope(at, slope, t, u, q):
-    numerator = at.right_slope * t * t + 2.0 * slope * t * u + at.left_slope * u * u
-    return tf.math.log(numerator * tf.square(slope / q))
+def _slope(point):
+    """`dy/dx`."""
+    return point.n * tf.square(point.slope / point.q)
+
+
+def _log_slope_in_t(at, point):
+    """The derivative of `log dy/dx` in `t`: `n_t / n - 2 q_t / q`."""
+    t, u, slope, _, _, q, n = point
+    n_t = at.right_slope * t + slope * (u - t) - at.left_slope * u
+    q_t = (u - t) * (at.left_slope + at.right_slope - 2.0 * slope)
+    return 2.0 * (n_t / n - q_t / q)
+
+
+def _pull_back(at, point, dx, dy, dlog):
+    """Cotangents of the bin, from those of the value and the log-slope, and of the point.
+
+    Of `v`, of `y = bottom + height v` and of `L = log dy/dx` the derivatives at fixed `t` are
+
+    ```none
+    v_s = t u (d_{k+1} t^2 - d_k u^2) / q^2,   v_d = t u (1 - v) / q and -t u v / q
+    L_s = 2 / s + 2 t u / n - 2 (t^2 + u^2) / q,   L_d = (u^2 and t^2) / n - 2 t u / q
+    ```
+
+    for the slopes `d = d_k` and `d_{k+1}`; and `t = (x - left) / width`, `s = height / width`.
+    """
+    t, u, slope, below, above, q, n = point
+    tu, tt, uu = t * u, t * t, u * u
+    dv = dy * at.height * tu / (q * q)
+    dlog_q, dlog_n = 2.0 * dlog / q, dlog / n
+    ds = (
+        dv * (at.right_slope * tt - at.left_slope * uu)
+        + dlog * 2.0 / slope
+        + 2.0 * dlog_n * tu
+        - dlog_q * (tt + uu)
+    )
+    return Bin(
+        left=-dx,
+        width=-(t * dx + ds * slope / at.width),
+        bottom=dy,
+        height=dy * below / q + ds / at.width,
+        left_slope=dv * above + dlog_n * uu - dlog_q * tu,
+        right_slope=-dv * below + dlog_n * tt - dlog_q * tu,
+    )

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfp_flows.numerics import positive, splines
+from tfp_flows.numerics import positive_above, splines
 
 # The least size of a bin as a fraction of the interval, and the least slope at a knot.
 _MIN_SIZE = 1e-3
@@ -39,20 +39,23 @@ def find_bin(
     Returns:
       The bins, elementwise.
     """
-    x = splines.spline_knots(widths, bound, _MIN_SIZE)
-    y = splines.spline_knots(heights, bound, _MIN_SIZE)
-    # A point lies in the bin after the last knot that it has passed.
-    passed = tf.cast(value[..., tf.newaxis] >= (y if by_height else x)[..., 1:-1], value.dtype)
+    widths = splines.bin_sizes(widths, 2.0 * bound, _MIN_SIZE)
+    heights = splines.bin_sizes(heights, 2.0 * bound, _MIN_SIZE)
+    # The bin is constant between knots: no gradient goes through the search.
+    searched = tf.stop_gradient(heights if by_height else widths)[..., :-1]
+    knots = tf.cumsum(searched, axis=-1) - bound
+    # One for each inner knot that the point has passed, that is for each bin to the left of it.
+    passed = tf.cast(value[..., tf.newaxis] >= knots, value.dtype)
     one = tf.ones_like(passed[..., :1])
     in_bin = tf.concat([one, passed], axis=-1) - tf.concat([passed, 0.0 * one], axis=-1)
-
-    def ends(of_knots):
-        """Picks the values at both ends of the bin: a sum of one term and zeros, so exact."""
-        return (
-            tf.reduce_sum(in_bin * of_knots[..., :-1], axis=-1),
-            tf.reduce_sum(in_bin * of_knots[..., 1:], axis=-1),
-        )
-
     # The slopes are picked unconstrained: two softplus for each point, not B + 1.
-    left_slope, right_slope = (positive(raw, _MIN_SLOPE).value for raw in ends(raw_slopes))
-    return splines.Bin(*ends(x), *ends(y), left_slope, right_slope)
+    left_slope = tf.reduce_sum(in_bin * raw_slopes[..., :-1], axis=-1)
+    right_slope = tf.reduce_sum(in_bin * raw_slopes[..., 1:], axis=-1)
+    return splines.Bin(
+        tf.reduce_sum(passed * widths[..., :-1], axis=-1) - bound,
+        tf.reduce_sum(in_bin * widths, axis=-1),
+        tf.reduce_sum(passed * heights[..., :-1], axis=-1) - bound,
+        tf.reduce_sum(in_bin * heights, axis=-1),
+        positive_above(left_slope, _MIN_SLOPE),
+        positive_above(right_slope, _MIN_SLOPE),
+    )

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfp_flows.numerics import positive
+from tfp_flows.numerics import positive_above
 from tfp_flows.transformers.base import Transformer
 
 _MIN_SCALE = 1e-3
@@ -67,9 +67,9 @@ class Affine(Transformer):
     num_params = 2
 
     def forward(self, x, params):
-        scale = positive(params[..., 1], _MIN_SCALE)
-        return x * scale.value + params[..., 0], scale.log
+        scale = positive_above(params[..., 1], _MIN_SCALE)
+        return x * scale + params[..., 0], tf.math.log(scale)
 
     def inverse(self, y, params):
-        scale = positive(params[..., 1], _MIN_SCALE)
-        return (y - params[..., 0]) / scale.value, -scale.log
+        scale = positive_above(params[..., 1], _MIN_SCALE)
+        return (y - params[..., 0]) / scale, -tf.math.log(scale)
