@@ -175,7 +175,7 @@ class Continuous(FusedBijector):
 
         def backwards(time, state):
             z, energy = state
-            function = functools.partial(self._velocity, 1.0 - time)
+            function = functools.partial(self._field, 1.0 - time)
             if jacobian:
                 value, products = _value_and_products(function, z, directions)
                 energy = jacobian * tf.reduce_sum(products**2, axis=[0, -1])
@@ -212,12 +212,16 @@ class Continuous(FusedBijector):
             return augmented
 
         return x, tfb.FFJORD(
-            self._velocity,
+            self._field,
             ode_solve_fn=self._solve,
             trace_augmentation_fn=with_trace,
             final_time=tf.ones([], x.dtype),
             dtype=x.dtype,
         )
+
+    def _field(self, time, z):
+        """The velocity in the precision of the point, also where a network computes in a lower."""
+        return tf.cast(self._velocity(time, z), z.dtype)
 
     def _directions(self, x):
         """Vectors `v` with `sum v v^T = I`, exactly or in the mean, the same along a path."""

@@ -14,8 +14,7 @@ from tfp_flows.distributions._arguments import (
     check_network,
 )
 from tfp_flows.distributions._scale import floored_scale
-from tfp_flows.networks import generator
-from tfp_flows.networks.masked_mlp import MaskedMLP
+from tfp_flows.networks import MaskedMLP, generator
 
 tfd = tfp.distributions
 

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.bijectors.autoregressive import Autoregressive
-from tfp_flows.networks.masked_mlp import MaskedMLP
+from tfp_flows.bijectors import Autoregressive
+from tfp_flows.networks import MaskedMLP
 from tfp_flows.transformers import Transformer
 
 tfb = tfp.bijectors

@@ -8,14 +8,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.bijectors.coupling import Coupling
+from tfp_flows.bijectors import Coupling, Multiscale
 from tfp_flows.bijectors.masks import checked_image_shape
-from tfp_flows.bijectors.multiscale import Multiscale
-from tfp_flows.distributions import ConditionalDistribution, ConditionalGaussian
 from tfp_flows.flows import _recipe
+from tfp_flows.networks import GatedResidualNetwork
 from tfp_flows.networks.conv import check_sizes
-from tfp_flows.networks.gated_residual import GatedResidualNetwork
-from tfp_flows.transformers import Transformer
+from tfp_flows.transformers import Transformer, check_transformer
 
 tfb = tfp.bijectors
 
@@ -43,11 +41,7 @@ def check_settings(
     shape = checked_image_shape("image_shape", image_shape)
     check_sizes(**sizes)
     check_sizes(minimum=0, num_blocks=num_blocks)
-    if not isinstance(transformer, Transformer):
-        raise TypeError(
-            "Argument `transformer`: expected a tfp_flows.transformers.Transformer, "
-            f"received {type(transformer).__name__}."
-        )
+    check_transformer(transformer)
     _recipe.check_settings(math.prod(shape), 1, context_size, base, dtype)
     return shape
 
@@ -194,8 +188,6 @@ def flow(
     event_size = math.prod(image_shape)
     if context_size is None:
         return _recipe.unconditional(levels(), event_size, base, dtype, name)
-    if base is None:
-        base = ConditionalGaussian(event_size, context_size, seed=rng, dtype=dtype)
-    return ConditionalDistribution(
-        levels, base, event_shape=image_shape, context_size=context_size, dtype=dtype, name=name
+    return _recipe.conditional(
+        levels, event_size, context_size, base, dtype, rng, name, event_shape=image_shape
     )

@@ -1,6 +1,6 @@
 """What the recipes share: checks of their settings, and the base distribution."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -77,14 +77,18 @@ def conditional(
     dtype,
     seed,
     name: str,
+    event_shape: Sequence[int] | None = None,
 ) -> ConditionalDistribution:
-    """Puts a bijector of the context on its base, by default a diagonal Gaussian of the context."""
+    """Puts a bijector of the context on its base, by default a diagonal Gaussian of the context.
+
+    The base is one of vectors; the bijector's outputs are, too, unless they have an `event_shape`.
+    """
     if base is None:
         base = ConditionalGaussian(event_size, context_size, seed=seed, dtype=dtype)
     return ConditionalDistribution(
         bijector,
         base,
-        event_shape=[event_size],
+        event_shape=[event_size] if event_shape is None else event_shape,
         context_size=context_size,
         dtype=dtype,
         name=name,

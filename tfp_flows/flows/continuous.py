@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.bijectors.continuous import Continuous
+from tfp_flows.bijectors import Continuous
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import MLP, generator
 

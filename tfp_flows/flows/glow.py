@@ -5,10 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.bijectors.act_norm import ActNorm
-from tfp_flows.bijectors.invertible_conv1x1 import InvertibleConv1x1
-from tfp_flows.bijectors.masks import channel_mask
-from tfp_flows.bijectors.squeeze import Squeeze
+from tfp_flows.bijectors import ActNorm, InvertibleConv1x1, Squeeze, channel_mask
 from tfp_flows.flows import _images, _recipe
 from tfp_flows.networks import generator
 from tfp_flows.transformers import Affine, Transformer

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.bijectors.residual import Residual
+from tfp_flows.bijectors import Residual
 from tfp_flows.flows import _recipe
-from tfp_flows.networks import generator
-from tfp_flows.networks.lipschitz_mlp import LipschitzMLP
+from tfp_flows.networks import LipschitzMLP, generator
 
 tfb = tfp.bijectors
 

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.bijectors.sylvester import Sylvester
+from tfp_flows.bijectors import Sylvester
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import Linear, generator
 from tfp_flows.numerics import householder_columns, orthogonalize
