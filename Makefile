@@ -3,7 +3,7 @@
 #   make train   train a flow posterior on handwritten digits beside a plain Gaussian one
 #   make test    run the tests
 #   make lint    check style and format
-#   make bench   time the layers; the table goes to benchmarks/results/
+#   make bench   time layers and compilation; the tables go to benchmarks/results/
 #   make clean   remove what these targets made (outputs/ stays)
 #
 # Settings: PYTHON=python3.12 (3.10 to 3.13), VENV=folder, TRAIN_ARGS="...", PYTEST_ARGS="...".
@@ -34,6 +34,7 @@ lint: $(installed)
 
 bench: $(installed)
 	$(python) benchmarks/stacks.py --output benchmarks/results/stacks.md
+	$(python) benchmarks/compile_time.py --output benchmarks/results/compile_time.md
 
 clean:
 	@if [ -f "$(made)" ]; then rm -rf "$(VENV)"; fi

@@ -1,5 +1,6 @@
 """For every test: a quiet TensorFlow, one seed, and no trace outside of the test's folder."""
 
+import gc
 import os
 import tempfile
 
@@ -17,6 +18,11 @@ os.environ.update(
 )
 with silence():
     import keras
+
+    import tfp_flows  # noqa: F401 (all of the libraries, before the next line)
+
+# The million objects of the libraries are not searched for garbage again and again.
+gc.freeze()
 
 
 @pytest.fixture(autouse=True)
