@@ -17,9 +17,10 @@ PACKAGE = "tfp_flows"
 BUILDS_ON = {
     "_tfp": set(),
     "_variables": set(),
+    "_checks": set(),
     "numerics": set(),
-    "networks": set(),
-    "transformers": {"_tfp", "numerics"},
+    "networks": {"_checks"},
+    "transformers": {"_tfp", "_checks", "numerics"},
     "bijectors": {"transformers", "_variables"},
     "distributions": {"bijectors", "networks"},
     "flows": {"distributions"},

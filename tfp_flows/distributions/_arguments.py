@@ -6,30 +6,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 
-def check_at_least(minimum: int, **sizes: int) -> None:
-    """Checks integers.
-
-    Args:
-      minimum: the smallest value allowed.
-      **sizes: the arguments by name.
-
-    Raises:
-      TypeError: one is no integer.
-      ValueError: one is too small.
-    """
-    for name, value in sizes.items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"Argument `{name}`: expected an integer, received {value!r}.")
-        if value < minimum:
-            raise ValueError(f"Argument `{name}`: expected at least {minimum}, received {value}.")
-
-
-def check_floating(dtype: tf.DType) -> None:
-    """Raises a TypeError unless `dtype` is floating."""
-    if not tf.as_dtype(dtype).is_floating:
-        raise TypeError(f"Argument `dtype`: expected a floating dtype, received {dtype!r}.")
-
-
 def check_half_open(low: float, high: float, **values: float) -> None:
     """Raises a ValueError unless all values are in `[low, high)`."""
     for name, value in values.items():

@@ -6,13 +6,9 @@ from statistics import NormalDist
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows._checks import check_at_least, check_floating
 from tfp_flows._variables import find_variables
-from tfp_flows.distributions._arguments import (
-    check_at_least,
-    check_floating,
-    check_half_open,
-    check_network,
-)
+from tfp_flows.distributions._arguments import check_half_open, check_network
 from tfp_flows.distributions._scale import floored_scale
 from tfp_flows.networks import MaskedMLP, generator
 

@@ -8,8 +8,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows import _tfp
+from tfp_flows._checks import check_at_least
 from tfp_flows._variables import find_variables
-from tfp_flows.distributions._arguments import check_at_least, check_density, check_half_open
+from tfp_flows.distributions._arguments import check_density, check_half_open
 from tfp_flows.distributions._noise import uniform_noise, variational_noise
 from tfp_flows.distributions._preprocessing import logit_of_unit, unit_of_logit
 

@@ -3,7 +3,8 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.distributions._arguments import check_at_least, check_floating, check_half_open
+from tfp_flows._checks import check_at_least, check_floating
+from tfp_flows.distributions._arguments import check_half_open
 from tfp_flows.distributions._scale import trainable_scale_tril
 
 tfd = tfp.distributions

@@ -7,8 +7,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows import _tfp
+from tfp_flows._checks import check_at_least, check_floating
 from tfp_flows._variables import find_variables
-from tfp_flows.distributions._arguments import check_at_least, check_floating, check_network
+from tfp_flows.distributions._arguments import check_network
 from tfp_flows.distributions._rejection import (
     draw_accepted,
     log_mean_exp,

@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows._checks import check_at_least
 from tfp_flows.bijectors import Coupling, Multiscale
 from tfp_flows.bijectors.masks import checked_image_shape
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import GatedResidualNetwork
-from tfp_flows.networks.conv import check_sizes
 from tfp_flows.transformers import Transformer, check_transformer
 
 tfb = tfp.bijectors
@@ -39,8 +39,8 @@ def check_settings(
       ValueError: a size is too small, the shape is no image's, or the base does not fit.
     """
     shape = checked_image_shape("image_shape", image_shape)
-    check_sizes(**sizes)
-    check_sizes(minimum=0, num_blocks=num_blocks)
+    check_at_least(1, **sizes)
+    check_at_least(0, num_blocks=num_blocks)
     check_transformer(transformer)
     _recipe.check_settings(math.prod(shape), 1, context_size, base, dtype)
     return shape
@@ -75,7 +75,7 @@ def checked_num_levels(
     if num_levels is None:
         wanted = _num_halvings(height, width, _COARSEST) + unsqueezed
         return max(1, min(wanted, _MAX_LEVELS))
-    check_sizes(num_levels=num_levels)
+    check_at_least(1, num_levels=num_levels)
     if num_levels > most:
         raise ValueError(
             f"Argument `num_levels`: expected at most {most} for images of {height} x {width}, "

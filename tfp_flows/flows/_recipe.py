@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows._checks import check_at_least, check_floating
 from tfp_flows.distributions import ConditionalDistribution, ConditionalGaussian, standard_normal
 
 tfb = tfp.bijectors
@@ -36,16 +37,11 @@ def check_settings(
       ValueError: a size is too small, or the base has another event shape or dtype, or a batch
         shape.
     """
-    smallest = {"event_size": (event_size, min_event_size), "num_layers": (num_layers, 1)}
+    check_at_least(min_event_size, event_size=event_size)
+    check_at_least(1, num_layers=num_layers)
     if context_size is not None:
-        smallest["context_size"] = (context_size, 1)
-    for name, (value, minimum) in smallest.items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(f"Argument `{name}`: expected an integer, received {value!r}.")
-        if value < minimum:
-            raise ValueError(f"Argument `{name}`: expected at least {minimum}, received {value}.")
-    if not tf.as_dtype(dtype).is_floating:
-        raise TypeError(f"Argument `dtype`: expected a floating dtype, received {dtype!r}.")
+        check_at_least(1, context_size=context_size)
+    check_floating(dtype)
     if base is not None:
         _check_base(base, event_size, tf.as_dtype(dtype), context_size)
 

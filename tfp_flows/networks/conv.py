@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from tfp_flows._checks import check_at_least
 from tfp_flows.networks.initializers import Seed, generator, glorot_uniform
 from tfp_flows.networks.mlp import _check_last_axis
 
@@ -49,7 +50,7 @@ class Conv2D(tf.Module):
         name: str = "conv2d",
     ):
         super().__init__(name=name)
-        check_sizes(input_size=input_size, output_size=output_size, kernel_size=kernel_size)
+        check_at_least(1, input_size=input_size, output_size=output_size, kernel_size=kernel_size)
         self.input_size = input_size
         self.output_size = output_size
         matrix = glorot_uniform(
@@ -88,17 +89,3 @@ class Conv2D(tf.Module):
         # bias must not meet it before this.)
         y = tf.reshape(y, tf.concat([shape[:-1], [self.output_size]], axis=0))
         return tf.ensure_shape(y, x.shape[:-1].concatenate(self.output_size)) + self.bias
-
-
-def check_sizes(minimum: int = 1, **sizes: int) -> None:
-    """Checks sizes by the names of their arguments.
-
-    Raises:
-      TypeError: one is no integer.
-      ValueError: one is below the minimum.
-    """
-    for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool):
-            raise TypeError(f"Argument `{name}`: expected an integer, received {size!r}.")
-        if size < minimum:
-            raise ValueError(f"Argument `{name}`: expected at least {minimum}, received {size}.")

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tfp_flows.networks.conv import Conv2D, check_sizes
+from tfp_flows._checks import check_at_least
+from tfp_flows.networks.conv import Conv2D
 from tfp_flows.networks.initializers import Seed, generator
 from tfp_flows.networks.linear import Linear
 from tfp_flows.networks.mlp import _activation, _check_last_axis
@@ -77,9 +78,11 @@ class GatedResidualNetwork(tf.Module):
         name: str = "gated_residual_network",
     ):
         super().__init__(name=name)
-        check_sizes(input_size=input_size, output_size=output_size, hidden_channels=hidden_channels)
-        check_sizes(kernel_size=kernel_size)
-        check_sizes(minimum=0, num_blocks=num_blocks)
+        check_at_least(
+            1, input_size=input_size, output_size=output_size, hidden_channels=hidden_channels
+        )
+        check_at_least(1, kernel_size=kernel_size)
+        check_at_least(0, num_blocks=num_blocks)
         self.input_size = input_size
         self.output_size = output_size
         self.context_size = context_size
@@ -102,7 +105,7 @@ class GatedResidualNetwork(tf.Module):
         self._last = conv(hidden, output_size, kernel_size, last_scale, "last")
         self._context_layer = None
         if context_size is not None:
-            check_sizes(context_size=context_size)
+            check_at_least(1, context_size=context_size)
             self._context_layer = Linear(
                 context_size, hidden, bias=False, seed=rng, dtype=dtype, name=f"{name}_context"
             )

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
+from tfp_flows._checks import check_at_least
 from tfp_flows.numerics import component_gains, logit_of_mixture, positive, solve_mixture
-from tfp_flows.transformers._arguments import check_count
 from tfp_flows.transformers.base import Transformer
 
 
@@ -52,7 +52,7 @@ class LogisticMixtureCDF(Transformer):
     """
 
     def __init__(self, num_components: int = 8):
-        check_count("num_components", num_components)
+        check_at_least(1, num_components=num_components)
         self.num_components = num_components
         self.num_params = 3 * num_components + 2
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from tfp_flows._checks import check_at_least
 from tfp_flows.numerics import integral_from_zero, positive, solve_increasing
-from tfp_flows.transformers._arguments import check_count
 from tfp_flows.transformers.base import Transformer
 
 # At zero parameters the units' transitions are spread over this part of [-bound, bound].
@@ -74,8 +74,8 @@ class UnconstrainedMonotonic(Transformer):
         bound: float = 5.0,
         max_log_slope: float = 3.0,
     ):
-        check_count("num_units", num_units)
-        check_count("num_points", num_points)
+        check_at_least(1, num_units=num_units)
+        check_at_least(1, num_points=num_points)
         if num_points < 8:
             raise ValueError(f"Argument `num_points`: expected at least 8, received {num_points}.")
         if not 0.0 < bound < math.inf:
