@@ -1,13 +1,8 @@
 """What the benchmarks share: their options, what they ran on, and where the tables go."""
 
 import argparse
-import datetime
-import os
 import pathlib
-import platform
 from collections.abc import Iterable
-
-import tensorflow as tf
 
 
 def parse_options(description: str) -> argparse.Namespace:
@@ -16,17 +11,6 @@ def parse_options(description: str) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     parser.add_argument("--output", type=pathlib.Path, help="a file for the table")
     return parser.parse_args()
-
-
-def machine() -> str:
-    """Cores, architecture, TensorFlow's version and the date, for the line above a table."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    gpus = [
-        tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
-        for gpu in tf.config.list_physical_devices("GPU")
-    ]
-    parts = [f"{cores} cores", platform.machine(), *gpus, f"TensorFlow {tf.__version__}"]
-    return ", ".join([*parts, str(datetime.date.today())])
 
 
 def report(title: str, header: Iterable[str], rows: Iterable[Iterable], options) -> None:

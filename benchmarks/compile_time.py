@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 import tensorflow_probability as tfp
-from common import machine, parse_options, report
+from common import parse_options, report
 
 import tfp_flows as tff
 
@@ -108,7 +108,7 @@ def main() -> None:
             rows.append((kind, depth, f"{mine:.1f}", f"{theirs:.1f}", f"{mine / theirs:.2f}"))
     report(
         f"D = {event_size}, hidden {hidden_units}, batch {batch}, float32, XLA; seconds to trace "
-        f"and compile the loss and its gradient, medians of {repetitions}; {machine()}; "
+        f"and compile the loss and its gradient, medians of {repetitions}; {tff.diagnostics.describe_machine()}; "
         "`python benchmarks/compile_time.py`",
         ("couplings", "layers", "ours", "stock TFP", "ratio"),
         rows,

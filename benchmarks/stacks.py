@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from common import machine, parse_options, report
+from common import parse_options, report
 
 import tfp_flows as tff
 
@@ -98,7 +98,7 @@ def main() -> None:
                 rows.append((name, kind, mode, *(f"{t:.2f}" for t in times), f"{share:.0%}"))
     report(
         f"K = {num_layers} layers, D = {event_size}, batch {batch}, float32; milliseconds, medians "
-        f"of {repetitions}; {machine()}; `python benchmarks/stacks.py`",
+        f"of {repetitions}; {tff.diagnostics.describe_machine()}; `python benchmarks/stacks.py`",
         ("layers", "as", "mode", *COLUMNS, "log-det's share of forward"),
         rows,
         options,

@@ -25,7 +25,9 @@ BUILDS_ON = {
     "distributions": {"bijectors", "networks"},
     "flows": {"distributions"},
     "models": {"flows"},
-    "datasets": set(),
+    "inference": {"flows"},
+    "diagnostics": {"_checks"},
+    "datasets": {"_checks"},
     "plotting": set(),
 }
 INTERNALS = "tensorflow_probability.python"

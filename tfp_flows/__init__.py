@@ -3,8 +3,10 @@
 from tfp_flows import (
     bijectors,
     datasets,
+    diagnostics,
     distributions,
     flows,
+    inference,
     models,
     networks,
     numerics,
@@ -17,8 +19,10 @@ __version__ = "0.1.0"
 __all__ = [
     "bijectors",
     "datasets",
+    "diagnostics",
     "distributions",
     "flows",
+    "inference",
     "models",
     "networks",
     "numerics",

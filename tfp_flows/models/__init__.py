@@ -3,7 +3,9 @@
 import keras
 
 from tfp_flows.models.adoption import adopt_variables
+from tfp_flows.models.callbacks import BetaAnnealing, EarlyStopping, PictureEvery
 from tfp_flows.models.density import DensityModel
+from tfp_flows.models.reverse_kl import ReverseKLModel
 from tfp_flows.models.vae import FlowVAE
 
 if keras.backend.backend() != "tensorflow":
@@ -12,4 +14,12 @@ if keras.backend.backend() != "tensorflow":
         f"'{keras.backend.backend()}'. Set the environment variable KERAS_BACKEND=tensorflow."
     )
 
-__all__ = ["DensityModel", "FlowVAE", "adopt_variables"]
+__all__ = [
+    "BetaAnnealing",
+    "DensityModel",
+    "EarlyStopping",
+    "FlowVAE",
+    "PictureEvery",
+    "ReverseKLModel",
+    "adopt_variables",
+]

@@ -1,18 +1,14 @@
 """Maximum likelihood: a Keras 3 model that trains any TFP distribution."""
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
 
-from tfp_flows import flows
-from tfp_flows.models import _base, _schema, adoption
+from tfp_flows.models import _distribution
 
 
-class DensityModel(_base.LikelihoodModel):
+class DensityModel(_distribution.DistributionModel):
     """Fits the variables of a distribution to data by maximum likelihood.
 
     ```none
@@ -74,71 +70,10 @@ class DensityModel(_base.LikelihoodModel):
     """
 
     def __init__(self, distribution: Any, name: str | None = None) -> None:
-        super().__init__(name=name)
-        self._conditional = not isinstance(distribution, tfp.distributions.Distribution)
-        if self._conditional and not callable(distribution):
-            raise TypeError(
-                "Argument `distribution`: expected a tfd.Distribution or a callable from contexts "
-                f"to one, received {type(distribution).__name__}."
-            )
-        self._distribution = distribution
+        super().__init__(distribution, name=name)
         self.nats = keras.metrics.Mean(name="nats")
         self.bits_per_dim = keras.metrics.Mean(name="bits_per_dim")
-        context_size = getattr(distribution, "context_size", None)
-        self.schema = self._make_schema(None, (context_size,) if context_size else None)
-        if not self._conditional:
-            _check_distribution(distribution, num_contexts=None)
-            if distribution.event_shape.is_fully_defined():
-                self.build({"x": (None, *distribution.event_shape)})
-        elif context_size:
-            self.build({"context": (None, context_size)})
-
-    @property
-    def distribution(self) -> Any:
-        """The distribution, as it was given."""
-        return self._distribution
-
-    def build(self, input_shape: Any) -> None:
-        """Creates and adopts the variables of the distribution; Keras calls it where needed.
-
-        Args:
-          input_shape: the shapes of the columns with the batch dimension, by name; or the one of
-            `x`; or a tuple of those of `x` and `context`.
-        """
-        if self.built:
-            return
-        shapes = _by_name(input_shape)
-        context_shape = shapes["context"][1:] if self._conditional else None
-        (event_shape, dtype), found = adoption.evaluate_and_find(
-            self._distribution,
-            lambda: self._evaluate_once(shapes.get("x", ()), context_shape),
-        )
-        if not found:
-            raise ValueError(
-                "Argument `distribution`: expected one with variables to train, received "
-                f"{self._distribution!r}, which has none."
-            )
-        self._adopted = adoption.Adopted(found, name="distribution")
-        self.schema = self._make_schema(tuple(event_shape), context_shape, dtype)
-        self._event_size = math.prod(event_shape)
-
-    def call(self, inputs: Any, training: bool | None = None) -> tf.Tensor:
-        """Computes log-densities.
-
-        Args:
-          inputs: `x` of shape `[n, ...event]`, or `(x, context)`, or a mapping of columns.
-          training: whether networks inside the distribution are to be run as in training.
-
-        Returns:
-          The log-densities `[n]` in nats, in the distribution's dtype.
-        """
-        del training  # Keras hands it on to all layers that run within this call.
-        batch = self.schema.to_tensors(inputs)
-        # A bijector would return what it has cached for the very same tensor, before an update.
-        x = tf.identity(batch["x"])
-        if self._conditional:
-            return self._distribution(batch["context"]).log_prob(x)
-        return self._distribution.log_prob(x)
+        self.build_if_known()
 
     def losses_and_metrics(
         self, batch: dict[str, tf.Tensor], training: bool
@@ -152,80 +87,5 @@ class DensityModel(_base.LikelihoodModel):
         Returns:
           -log p `[n]`; the same as `nats`, and per dimension in bits; nothing else.
         """
-        nats = -self(batch, training=training)
-        bits = nats / (math.log(2.0) * self._event_size)
-        return nats, {"nats": nats, "bits_per_dim": bits}, {}
-
-    def after_update(self, batch: dict[str, tf.Tensor]) -> None:
-        """Moves the running statistics of every `bijectors.BatchNorm`, if there is one.
-
-        Args:
-          batch: the columns of the batch.
-        """
-        flows.update_statistics(self._distribution, batch["x"], batch.get("context"))
-
-    def _make_schema(
-        self, event_shape: Any, context_shape: Any, dtype: tf.DType = tf.float32
-    ) -> _schema.Schema:
-        floating = dtype if dtype.is_floating else tf.float32
-        context = _schema.Column("context", context_shape, floating, integers=True)
-        return _schema.Schema(
-            _schema.Column("x", event_shape, dtype, integers=not dtype.is_floating),
-            context if self._conditional else None,
-        )
-
-    def _evaluate_once(self, x_shape: tuple, context_shape: Any) -> tuple[tf.TensorShape, tf.DType]:
-        """Evaluates the log-density of one row; returns the shape and dtype of an event."""
-        distribution = self._distribution
-        if self._conditional:
-            dtype = getattr(distribution, "dtype", None) or tf.float32
-            distribution = distribution(tf.zeros([1, *context_shape], dtype))
-            _check_distribution(distribution, num_contexts=1)
-        event_shape = distribution.event_shape
-        if not event_shape.is_fully_defined():
-            event_shape = tf.TensorShape(x_shape[1:])
-        try:
-            log_prob = distribution.log_prob(tf.zeros([1, *event_shape], distribution.dtype))
-        except tf.errors.InvalidArgumentError:
-            # With `validate_args`, a distribution refuses zeros that are outside its support.
-            num_samples = [] if self._conditional else [1]
-            log_prob = distribution.log_prob(distribution.sample(num_samples, seed=[0, 0]))
-        if log_prob.shape != [1]:
-            raise ValueError(
-                "Argument `distribution`: expected one log-density for an event of shape "
-                f"{event_shape}, received log-densities of shape {log_prob.shape[1:]}."
-            )
-        return event_shape, distribution.dtype
-
-
-def _check_distribution(distribution: Any, num_contexts: int | None) -> None:
-    """Checks that a distribution is over one tensor, with one row of the batch per context."""
-    if not isinstance(distribution, tfp.distributions.Distribution):
-        raise TypeError(
-            "Argument `distribution`: expected a callable that returns a tfd.Distribution, "
-            f"received one that returns {type(distribution).__name__}."
-        )
-    if not isinstance(distribution.dtype, tf.DType):
-        raise TypeError(
-            "Argument `distribution`: expected a distribution over one tensor, received one over "
-            f"a structure of dtype {distribution.dtype}."
-        )
-    expected = [] if num_contexts is None else [num_contexts]
-    if not distribution.batch_shape.is_compatible_with(expected):
-        raise ValueError(
-            f"Argument `distribution`: expected batch shape {expected}"
-            f"{'' if num_contexts is None else f' for {num_contexts} context'}, received "
-            f"{distribution.batch_shape}. Does it need a `tfd.Independent` around it?"
-        )
-
-
-def _by_name(input_shape: Any) -> dict[str, tuple]:
-    """The forms in which Keras and users hand in shapes, as shapes by name."""
-    if not isinstance(input_shape, Mapping):
-        is_pair = len(input_shape) > 0 and isinstance(input_shape[0], (tuple, list, tf.TensorShape))
-        input_shape = (
-            dict(zip(("x", "context"), input_shape, strict=False))
-            if is_pair
-            else {"x": input_shape}
-        )
-    return {name: tuple(shape) for name, shape in input_shape.items()}
+        values = self.nats_and_bits(batch, training)
+        return values["nats"], values, {}

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.models import _base, _latent, _pipeline, _schema, adoption
+from tfp_flows.models import _base, _latent, _pipeline, _random, _schema, adoption
 
 tfd = tfp.distributions
 
@@ -129,12 +129,7 @@ class FlowVAE(_base.LikelihoodModel):
         self._global_clipnorm = global_clipnorm
         for metric in ("neg_elbo", "reconstruction", "kl", "bits_per_dim"):
             setattr(self, metric, keras.metrics.Mean(name=metric))
-        # XLA ignores TensorFlow's own seeds, so draws are stateless, from seeds that Keras counts.
-        # Three streams: what is evaluated or sampled in between leaves the training as it is.
-        self._training_seeds = keras.random.SeedGenerator(seed)
-        self._seed = int(self._training_seeds.state.numpy()[0])
-        self._evaluation_seeds = keras.random.SeedGenerator(self._seed + 1)
-        self._sampling_seeds = keras.random.SeedGenerator(self._seed + 2)
+        self._training_seeds, self._evaluation_seeds, self._sampling_seeds = _random.streams(seed)
         self.build()
         self.prior = self._latent.prior
         self.schema = _schema.Schema(
@@ -192,7 +187,7 @@ class FlowVAE(_base.LikelihoodModel):
         """
         x = self.schema.to_tensors(inputs)["x"]
         seeds = self._training_seeds if training else self._evaluation_seeds
-        return self._reconstruct(x, _next(seeds), bool(training))
+        return self._reconstruct(x, _random.next_seed(seeds), bool(training))
 
     def losses_and_metrics(
         self, batch: dict[str, tf.Tensor], training: bool
@@ -206,7 +201,7 @@ class FlowVAE(_base.LikelihoodModel):
         Returns:
           The losses `[n]`; the metrics, each `[n]`; and beta, in training.
         """
-        seed = _next(self._training_seeds if training else self._evaluation_seeds)
+        seed = _random.next_seed(self._training_seeds if training else self._evaluation_seeds)
         context = self._latent.encode(batch["x"], training)
         log_q, log_x, log_z = self._latent.terms(batch["x"], context, seed, training=training)
         beta = self._beta(log_q.dtype) if training else tf.ones([], log_q.dtype)
@@ -316,21 +311,11 @@ class FlowVAE(_base.LikelihoodModel):
         return tf.minimum(tf.ones([], dtype), 0.01 + step / self._beta_warmup_steps)
 
     def _begin_evaluation(self) -> None:
-        self._evaluation_seeds.state.assign([self._seed + 1, 0])
+        _random.restart(self._evaluation_seeds)
 
     def _draw(self, seed: Any) -> tf.Tensor:
         """A stateless seed for one call."""
         if seed is None:
-            return _next(self._sampling_seeds)
+            return _random.next_seed(self._sampling_seeds)
         seed = tf.convert_to_tensor(seed, tf.int32)
         return tf.stack([seed, 0]) if seed.shape.rank == 0 else seed
-
-
-def _next(seeds: keras.random.SeedGenerator) -> tf.Tensor:
-    """The next stateless seed, int32 `[2]` as TFP wants it."""
-    seed = tf.cast(seeds.next(), tf.int32)
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        return seed
-    # The replicas of a step must not all draw the same numbers.
-    return tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)

@@ -1,0 +1,47 @@
+"""The random numbers of a model: stateless seeds, counted in variables that Keras saves."""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+
+class Streams(NamedTuple):
+    """Three streams: what is evaluated or sampled in between leaves the training as it is."""
+
+    training: keras.random.SeedGenerator
+    evaluation: keras.random.SeedGenerator
+    sampling: keras.random.SeedGenerator
+
+
+def streams(seed: int | None) -> Streams:
+    """Makes the streams of a model, which keeps them in attributes to own their counters.
+
+    XLA ignores TensorFlow's own seeds, so draws are stateless, from seeds that Keras counts.
+
+    Args:
+      seed: int; by default drawn from Keras's global seed.
+
+    Returns:
+      The streams.
+    """
+    training = keras.random.SeedGenerator(seed)
+    seed = int(training.state.numpy()[0])
+    return Streams(
+        training, keras.random.SeedGenerator(seed + 1), keras.random.SeedGenerator(seed + 2)
+    )
+
+
+def restart(seeds: keras.random.SeedGenerator) -> None:
+    """Sets a stream back to its beginning."""
+    seeds.state.assign([seeds.state[0], 0])
+
+
+def next_seed(seeds: keras.random.SeedGenerator) -> tf.Tensor:
+    """The next stateless seed of a stream, int32 `[2]` as TFP wants it."""
+    seed = tf.cast(seeds.next(), tf.int32)
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return seed
+    # The replicas of a step must not all draw the same numbers.
+    return tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)
