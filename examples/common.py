@@ -70,14 +70,19 @@ def parse_options(
     for name, value in {**full, **(quick if options.quick else {})}.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    options.command = shlex.join(
-        [
-            "python",
-            f"examples/{pathlib.Path(sys.argv[0]).name}",
-            *(sys.argv[1:] if argv is None else argv),
-        ]
-    )
+    options.command = _command(sys.argv[1:] if argv is None else argv)
     return options
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The command as somebody else would type it: without the places of this machine's files."""
+    places = ("--output", "--table", "--data-dir", "--runs", "--verbose")
+    kept = [
+        argument
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+        if argument not in places and before not in places
+    ]
+    return shlex.join(["python", f"examples/{pathlib.Path(sys.argv[0]).name}", *kept])
 
 
 def report(

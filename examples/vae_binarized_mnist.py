@@ -10,7 +10,7 @@ needs no download; `binarized_mnist` is the real one, from TensorFlow Datasets.
 import argparse
 import time
 
-from common import output_folder, silence
+from common import parse_options, report, silence
 
 with silence():
     import keras
@@ -22,11 +22,13 @@ with silence():
 SETTINGS = {
     "binarized_digits": {
         "latents": 2, "hidden": 128, "epochs": 40, "steps": 60, "batch_size": 64,
-        "num_layers": 8, "learning_rate": 2e-3, "warmup": 0,
+        "num_layers": 8, "learning_rate": 2e-3, "warmup": 0, "dropout": 0.0,
+        "importance_samples": 200,
     },
     "binarized_mnist": {
         "latents": 40, "hidden": 400, "epochs": 60, "steps": 500, "batch_size": 100,
-        "num_layers": 16, "learning_rate": 1e-3, "warmup": 0,
+        "num_layers": 16, "learning_rate": 1e-3, "warmup": 0, "dropout": 0.0,
+        "importance_samples": 200,
     },
 }  # fmt: skip
 QUICK = {"hidden": 16, "epochs": 2, "steps": 3, "num_layers": 2, "importance_samples": 5}
@@ -34,8 +36,8 @@ POSTERIORS = ("none", "planar", "radial", "nice", "real_nvp")
 COMPARED = ("none", "planar", "radial", "real_nvp")
 
 
-def main() -> None:
-    options = parse_options()
+def main(argv: list[str] | None = None) -> None:
+    options = parse(argv)
     load = {"name": options.dataset, "data_dir": options.data_dir}
     train = tff.datasets.load(
         split="train", batch_size=options.batch_size, seed=options.seed, repeat=True, **load
@@ -65,30 +67,35 @@ def main() -> None:
         neg_elbo = vae.evaluate(test, verbose=0, return_dict=True)["neg_elbo"]
         log_prob = vae.importance_log_prob(test, options.importance_samples, seed=0).mean()
         size = sum(v.shape.num_elements() for v in vae.posterior.variables)
-        rows.append((name, size, neg_elbo, -log_prob, seconds))
+        rows.append((name, f"{size:,}", f"{neg_elbo:.2f}", f"{-log_prob:.2f}", f"{seconds:.0f}"))
         pictures[f"{name}: reconstructions"] = vae.reconstruct(images, seed=0)
         pictures[f"{name}: samples"] = vae.sample(10, seed=0, mean=True)
 
-    print(f"\n{options.dataset}, seed {options.seed}, nats per image")
-    print(f"{'posterior':<10}{'parameters':>12}{'test -ELBO':>12}{'-log p':>9}{'seconds':>9}")
-    for name, size, neg_elbo, log_prob, seconds in rows:
-        print(f"{name:<10}{size:>12,}{neg_elbo:>12.2f}{log_prob:>9.2f}{seconds:>9.0f}")
-    for name, figure in {
-        "vae_learning_curves.png": plotting.learning_curves(histories, metric="neg_elbo"),
-        "vae_images.png": plotting.image_rows(pictures),
-    }.items():
-        print(plotting.save(figure, options.output / name))
+    report(
+        options,
+        f"{options.dataset}, seed {options.seed}, nats per image",
+        ("posterior", "parameters", "test -ELBO", "-log p", "seconds"),
+        rows,
+    )
+    figure = plotting.stacked(
+        [plotting.learning_curves(histories, metric="neg_elbo"), plotting.image_rows(pictures)]
+    )
+    print(plotting.save(figure, options.output / "vae_binarized_mnist.png"))
 
 
 def make_vae(posterior, image_shape, options):
     """Two hidden layers either way; the last of the encoder is the posterior's context."""
     hidden, latents, num_layers = options.hidden, options.latents, options.num_layers
-    encoder = keras.Sequential(
-        [keras.layers.Flatten()] + [keras.layers.Dense(hidden, "elu") for _ in range(2)]
-    )
+
+    def hidden_layers():
+        for _ in range(2):
+            yield keras.layers.Dense(hidden, "elu")
+            yield keras.layers.Dropout(options.dropout)
+
+    encoder = keras.Sequential([keras.layers.Flatten(), *hidden_layers()])
+    size = image_shape[0] * image_shape[1]
     decoder = keras.Sequential(
-        [keras.layers.Dense(hidden, "elu") for _ in range(2)]
-        + [keras.layers.Dense(image_shape[0] * image_shape[1]), keras.layers.Reshape(image_shape)]
+        [*hidden_layers(), keras.layers.Dense(size), keras.layers.Reshape(image_shape)]
     )
     if posterior == "none":
         posterior = tff.distributions.ConditionalGaussian(latents, context_size=hidden)
@@ -108,26 +115,17 @@ def late_decay(options):
     )
 
 
-def parse_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--dataset", choices=SETTINGS, default="binarized_digits")
+def parse(argv):
+    # The data set decides on the defaults of the other options.
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--dataset", choices=SETTINGS, default="binarized_digits")
+    settings = SETTINGS[first.parse_known_args(argv)[0].dataset]
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], parents=[first])
     parser.add_argument("--posterior", choices=POSTERIORS, default="planar")
     parser.add_argument("--compare", action="store_true", help=f"train {', '.join(COMPARED)}")
-    parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")
-    for name, value in SETTINGS["binarized_digits"].items():
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value))
-    parser.add_argument("--importance-samples", type=int)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jit", action="store_true", help="compile the steps with XLA")
-    parser.add_argument("--verbose", type=int, choices=(0, 1, 2), default=1)
     parser.add_argument("--data-dir", help="where TensorFlow Datasets keeps its data")
-    parser.add_argument("--output", type=output_folder, default="outputs", metavar="DIR")
-    options = parser.parse_args()
-    defaults = {"importance_samples": 200} | SETTINGS[options.dataset]
-    for name, value in (defaults | (QUICK if options.quick else {})).items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-    return options
+    return parse_options(__doc__, settings, QUICK, argv, parser)
 
 
 if __name__ == "__main__":

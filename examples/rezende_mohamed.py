@@ -1,0 +1,169 @@
+"""The table of Rezende and Mohamed: what do K planar layers gain on the real binarized MNIST?
+
+    python examples/rezende_mohamed.py --posterior planar --num-layers 80 --data-dir DATA
+    python examples/rezende_mohamed.py --collect --table examples/results/rezende_mohamed.md
+
+Each row is a training of its own, of an hour or two; broken off and started again, it goes on after
+its last epoch. `--collect` puts the rows that are done beside the paper's, which took 500,000
+updates: Figure 4 of arXiv:1505.05770 (K = 0: a Gaussian posterior).
+"""
+
+import argparse
+import csv
+import json
+import math
+import pathlib
+import time
+
+from common import parse_options, report, silence
+
+with silence():
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    from vae_binarized_mnist import late_decay, make_vae
+
+    import tfp_flows as tff
+    from tfp_flows import plotting
+
+FULL = {
+    "posterior": "planar", "num_layers": 80, "latents": 40, "hidden": 400, "dropout": 0.0,
+    "epochs": 200, "steps": 500, "batch_size": 100, "learning_rate": 1e-3, "warmup": 10_000,
+    "importance_samples": 200, "threads": 0,
+}  # fmt: skip
+QUICK = {
+    "num_layers": 2, "latents": 2, "hidden": 8, "epochs": 2, "steps": 2, "batch_size": 8,
+    "importance_samples": 2,
+}  # fmt: skip
+# Free energy and -log p in nats, as published; "planar" with K = 0 is the Gaussian.
+PAPER = {
+    ("planar", 0): (96.74, 89.9), ("planar", 10): (93.57, 87.5), ("planar", 20): (91.98, 86.5),
+    ("planar", 40): (90.64, 85.7), ("planar", 80): (89.60, 85.1), ("nice", 10): (math.nan, 88.6),
+    ("nice", 20): (math.nan, 87.9), ("nice", 40): (math.nan, 87.3), ("nice", 80): (math.nan, 87.2),
+}  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> None:
+    options = parse(argv)
+    if not options.collect:
+        train(options, options.runs / f"{options.posterior}_{options.num_layers:02d}")
+    collect(options)
+
+
+def train(options, folder):
+    """Trains one row, or the rest of it, and writes what it reached to `folder`."""
+    if options.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "binarized_digits" if options.quick else "binarized_mnist"
+    load = {"name": name, "data_dir": options.data_dir}
+    data = tff.datasets.load(
+        split="train", batch_size=options.batch_size, seed=options.seed, repeat=True, **load
+    )
+    validation, test = (
+        tff.datasets.load(split=split, batch_size=250, **load) for split in ("validation", "test")
+    )
+    keras.utils.set_random_seed(options.seed)
+    posterior = options.posterior if options.num_layers else "none"
+    vae = make_vae(posterior, next(iter(test)).shape[1:], options)
+    vae.compile(keras.optimizers.Adam(options.learning_rate), jit_compile=not options.quick)
+    log, best = folder / "log.csv", folder / "best.weights.h5"
+    before = [row["val_neg_elbo"] for row in read(log)] if log.exists() else []
+    vae.fit(
+        data,
+        epochs=options.epochs,
+        steps_per_epoch=options.steps,
+        validation_data=validation,
+        shuffle=False,
+        verbose=options.verbose,
+        callbacks=[
+            keras.callbacks.BackupAndRestore(folder / "backup"),
+            keras.callbacks.LearningRateScheduler(late_decay(options)),
+            keras.callbacks.ModelCheckpoint(
+                best, "val_neg_elbo", mode="min", save_best_only=True, save_weights_only=True,
+                initial_value_threshold=min(before) if before else None,
+            ),
+            stopwatch(),
+            keras.callbacks.CSVLogger(log, append=True),
+        ],
+    )  # fmt: skip
+    vae.load_weights(best)
+    result = {
+        "updates": options.epochs * options.steps,
+        "hours": sum(row["seconds"] for row in read(log)) / 3600.0,
+        "best_epoch": int(np.argmin([row["val_neg_elbo"] for row in read(log)])) + 1,
+        "neg_elbo": vae.evaluate(test, verbose=0, return_dict=True)["neg_elbo"],
+        "neg_log_prob": -vae.importance_log_prob(test, options.importance_samples, seed=0).mean(),
+        "command": options.command,
+        "machine": tff.diagnostics.describe_machine(),
+    }
+    (folder / "result.json").write_text(json.dumps(result, default=float, indent=1) + "\n")
+
+
+def stopwatch():
+    """Adds the seconds of each epoch to its logs."""
+    start = time.perf_counter()
+
+    def on_epoch_end(epoch, logs):
+        nonlocal start
+        logs["seconds"] = time.perf_counter() - start
+        start = time.perf_counter()
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
+
+
+def read(log):
+    with log.open(newline="") as file:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def collect(options):
+    """The rows that are done, beside the paper's, and their learning curves."""
+    rows, curves = [], {}
+    for path in sorted(options.runs.glob("*/result.json")):
+        posterior, num_layers = path.parent.name.split("_")
+        result, log = json.loads(path.read_text()), read(path.parent / "log.csv")
+        published = PAPER.get((posterior, int(num_layers)), (math.nan, math.nan))
+        label = f"{posterior}, K = {int(num_layers)}" if int(num_layers) else "none"
+        updates = result["updates"] / len(log) * np.array([row["epoch"] for row in log])
+        curves[label] = (updates, np.array([row["val_neg_elbo"] for row in log]))
+        numbers = [result[key] for key in ("neg_elbo", "neg_log_prob")] + list(published)
+        rows.append(
+            [label, f"{result['updates']:,}", f"{result['hours']:.1f}", result["best_epoch"]]
+            + [f"{value:.2f}".replace("nan", "") for value in numbers]
+        )
+    if not rows:
+        print(f"No row is done in {options.runs}.")
+        return
+    report(
+        options,
+        "Binarized MNIST, 40 latents, nats per test image, at the best epoch of the validation set",
+        (
+            "posterior",
+            "updates",
+            "hours",
+            "best epoch",
+            "-ELBO",
+            "-log p",
+            "paper: -ELBO",
+            "-log p",
+        ),
+        rows,
+    )
+    figure = plotting.lines(curves, x_label="updates", y_label="validation -ELBO (nats)")
+    print(plotting.save(figure, options.output / "rezende_mohamed.png"))
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data-dir", help="where TensorFlow Datasets keeps its data")
+    parser.add_argument("--runs", type=pathlib.Path, help="a folder for logs and weights")
+    parser.add_argument("--collect", action="store_true", help="train nothing")
+    options = parse_options(__doc__, FULL, QUICK, argv, parser)
+    options.runs = options.runs or options.output / "rezende_mohamed"
+    return options
+
+
+if __name__ == "__main__":
+    main()
