@@ -90,11 +90,15 @@ def test_pictures_leave_training_as_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: models.BetaAnnealing(0), ValueError, "`num_steps`: expected an integer"),
+        (lambda: models.BetaAnnealing(0), ValueError, "`num_steps`: expected at least 1"),
         (lambda: models.BetaAnnealing(10, start=1.5), ValueError, r"`start`: .* \[0, 1\]"),
         (lambda: models.EarlyStopping(patience=0), ValueError, "`patience`"),
         (lambda: models.PictureEvery(0, print, "."), ValueError, "`num_epochs`"),
-        (lambda: models.PictureEvery(1.5, print, "."), ValueError, "received 1.5"),
+        (
+            lambda: models.PictureEvery(1.5, print, "."),
+            TypeError,
+            "`num_epochs`: expected an integer",
+        ),
         (lambda: models.PictureEvery(1, None, "."), TypeError, "`draw`: expected a callable"),
     ],
     ids=["steps", "start", "patience", "zero", "fraction", "draw"],

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
-import numpy as np
+
+from tfp_flows._checks import check_at_least
 
 
 class BetaAnnealing(keras.callbacks.Callback):
@@ -24,6 +25,7 @@ class BetaAnnealing(keras.callbacks.Callback):
       start: the first beta, in [0, 1].
 
     Raises:
+      TypeError: `num_steps` is no integer.
       ValueError: a number is out of range; when training begins, the model has no beta.
 
     #### References
@@ -34,7 +36,7 @@ class BetaAnnealing(keras.callbacks.Callback):
 
     def __init__(self, num_steps: int, start: float = 0.01) -> None:
         super().__init__()
-        _check_at_least_one("num_steps", num_steps)
+        check_at_least(1, num_steps=num_steps)
         if not 0.0 <= start <= 1.0:
             raise ValueError(f"Argument `start`: expected a number in [0, 1], received {start}.")
         self._num_steps = num_steps
@@ -73,6 +75,10 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
       min_delta: the least gain that counts, in nats.
       **kwargs: `verbose`, `baseline`, `start_from_epoch` of Keras.
 
+    Raises:
+      TypeError: `patience` is no integer.
+      ValueError: `patience` is less than 1.
+
     #### Examples
 
     ```python
@@ -90,7 +96,7 @@ class EarlyStopping(keras.callbacks.EarlyStopping):
     def __init__(
         self, patience: int, monitor: str = "val_nats", min_delta: float = 0.0, **kwargs: Any
     ) -> None:
-        _check_at_least_one("patience", patience)
+        check_at_least(1, patience=patience)
         # Keras knows by a metric's name whether more is better, and none of these.
         super().__init__(
             monitor=monitor,
@@ -115,7 +121,7 @@ class PictureEvery(keras.callbacks.Callback):
       folder: where the pictures go; it is made if it is not there.
 
     Raises:
-      TypeError: `draw` is not callable.
+      TypeError: `draw` is not callable, or `num_epochs` no integer.
       ValueError: `num_epochs` is less than 1.
       OSError: the folder cannot be made.
 
@@ -143,7 +149,7 @@ class PictureEvery(keras.callbacks.Callback):
         self, num_epochs: int, draw: Callable[[], Any], folder: str | pathlib.Path
     ) -> None:
         super().__init__()
-        _check_at_least_one("num_epochs", num_epochs)
+        check_at_least(1, num_epochs=num_epochs)
         if not callable(draw):
             raise TypeError(f"Argument `draw`: expected a callable, received {draw!r}.")
         self._num_epochs = num_epochs
@@ -173,10 +179,3 @@ class PictureEvery(keras.callbacks.Callback):
         unfinished = path.with_suffix(".unfinished")
         self._draw().savefig(unfinished, format="png")
         unfinished.replace(path)
-
-
-def _check_at_least_one(argument: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(
-            f"Argument `{argument}`: expected an integer of at least 1, received {value!r}."
-        )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from tfp_flows._checks import check_at_least, check_hidden_units
 from tfp_flows.networks._masks import hidden_degrees, kernel_masks, resolve_order, rows_by_degree
 from tfp_flows.networks.initializers import Seed, generator
 from tfp_flows.networks.mlp import Perceptron, _check_last_axis
@@ -75,7 +76,9 @@ class MaskedMLP(Perceptron):
         name: str = "masked_mlp",
     ):
         rng = generator(seed)
-        _check_sizes(event_size, num_params, hidden_units, context_size)
+        check_at_least(1, event_size=event_size, num_params=num_params)
+        # A single unit has the degree of the last element, which no other may depend on.
+        check_hidden_units(hidden_units, 2 if context_size is not None and event_size > 1 else 1)
         indices = resolve_order(order, event_size, rng)
         # Units that see no element are of use only if there is a context to see.
         lowest = 0 if context_size is not None else min(1, event_size - 1)
@@ -191,16 +194,3 @@ class _Points:
         size = columns.shape[0]
         values = tf.reshape(rows, tf.concat([self._shape, [size]], axis=0))
         return tf.ensure_shape(values, self._static.concatenate(size))
-
-
-def _check_sizes(event_size, num_params, hidden_units, context_size):
-    for argument, size in {"event_size": event_size, "num_params": num_params}.items():
-        if size < 1:
-            raise ValueError(f"Argument `{argument}`: expected at least 1, received {size}.")
-    # A single unit has the degree of the last element, which no other may depend on.
-    needed = 2 if context_size is not None and event_size > 1 else 1
-    for i, size in enumerate(hidden_units):
-        if size < needed:
-            raise ValueError(
-                f"Argument `hidden_units[{i}]`: expected at least {needed}, received {size}."
-            )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from tfp_flows._checks import check_at_least, check_hidden_units
 from tfp_flows.networks.initializers import Seed, generator
 from tfp_flows.networks.linear import Linear
 
@@ -40,7 +41,10 @@ class Perceptron(tf.Module):
         masks: Sequence[np.ndarray] | None = None,
     ):
         super().__init__(name=name)
-        _check_sizes(input_size, output_size, hidden_units, context_size)
+        check_at_least(1, input_size=input_size, output_size=output_size)
+        check_hidden_units(hidden_units)
+        if context_size is not None:
+            check_at_least(1, context_size=context_size)
         self.input_size = input_size
         self.output_size = output_size
         self.context_size = context_size
@@ -177,16 +181,6 @@ def _activation(activation):
             f"received {activation!r}."
         )
     return _ACTIVATIONS[activation]
-
-
-def _check_sizes(input_size, output_size, hidden_units, context_size):
-    sizes = {"input_size": input_size, "output_size": output_size}
-    sizes |= {f"hidden_units[{i}]": size for i, size in enumerate(hidden_units)}
-    if context_size is not None:
-        sizes["context_size"] = context_size
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"Argument `{name}`: expected at least 1, received {size}.")
 
 
 def _check_last_axis(argument, value, size):
