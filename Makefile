@@ -3,6 +3,7 @@
 #   make train   train a flow posterior on handwritten digits beside a plain Gaussian one
 #   make test    run the tests
 #   make lint    check style and format
+#   make gallery run every story of examples/ in full: its picture and its table (an hour)
 #   make bench   time layers and compilation; the tables go to benchmarks/results/
 #   make clean   remove what these targets made (outputs/ stays)
 #
@@ -20,7 +21,9 @@ installed := $(VENV)/.installed
 pip := PYTHONWARNINGS=ignore $(python) -m pip install -q --disable-pip-version-check
 
 .DEFAULT_GOAL := test
-.PHONY: train test lint bench clean same-python always
+STORIES := density_2d density_toys energy_2d boltzmann_double_well mnist_flow outliers completion \
+	conditional neutra_hmc distill_iaf
+.PHONY: train test lint gallery $(STORIES) bench clean same-python always
 
 train: $(installed)
 	$(python) examples/vae_binarized_mnist.py --compare $(TRAIN_ARGS)
@@ -31,6 +34,11 @@ test: $(installed)
 lint: $(installed)
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
+
+gallery: $(STORIES)
+
+$(STORIES): $(installed)
+	$(python) examples/$@.py --verbose 2 --output examples/gallery --table examples/results/$@.md
 
 bench: $(installed)
 	$(python) benchmarks/stacks.py --output benchmarks/results/stacks.md

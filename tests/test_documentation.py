@@ -217,3 +217,21 @@ def test_extraction():
 def test_paths_are_found():
     text = "`a/b.py` `x/y` `f(a/b)`\n## Folder map\n`gone/` `gone.py` `tfb.Chain`\n## Then\n`1/2`"
     assert paths_in(text, {"a"}) == {"a/b.py", "gone/", "gone.py"}
+
+
+# Tables that the pages show are those that a command has stored: none is typed in by hand.
+
+
+def shown_tables(text: str) -> list[tuple[str, str]]:
+    """Each stored table that a page shows: the file named in the comment above it, its lines."""
+    return re.findall(r"^<!-- table: (\S+) -->\n((?:^\|.*\n)+)", text, flags=re.M)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_tables_are_those_that_were_stored(page):
+    text = (ROOT / page).read_text("utf-8")
+    shown = shown_tables(text)
+    assert len(shown) == text.count("<!-- table:")
+    for file, lines in shown:
+        stored = (ROOT / file).read_text("utf-8").splitlines(keepends=True)
+        assert lines == "".join(line for line in stored if line.startswith("|")), file

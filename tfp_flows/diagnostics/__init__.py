@@ -1,0 +1,34 @@
+"""How good samples and densities are: pure functions of arrays and callables."""
+
+from tfp_flows.diagnostics.calibration import coverage, rank_p_value, simulation_ranks
+from tfp_flows.diagnostics.grid import GridKL, grid_kl, grid_log_integral
+from tfp_flows.diagnostics.importance import (
+    Estimate,
+    effective_sample_size,
+    free_energy_difference,
+    free_energy_profile,
+    log_normalizer,
+)
+from tfp_flows.diagnostics.machine import describe_machine
+from tfp_flows.diagnostics.outliers import likelihood_ratio, typicality
+from tfp_flows.diagnostics.pareto import pareto_shape
+from tfp_flows.diagnostics.two_sample import c2st
+
+__all__ = [
+    "Estimate",
+    "GridKL",
+    "c2st",
+    "coverage",
+    "describe_machine",
+    "effective_sample_size",
+    "free_energy_difference",
+    "free_energy_profile",
+    "grid_kl",
+    "grid_log_integral",
+    "likelihood_ratio",
+    "log_normalizer",
+    "pareto_shape",
+    "rank_p_value",
+    "simulation_ranks",
+    "typicality",
+]
