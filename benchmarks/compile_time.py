@@ -108,7 +108,8 @@ def main() -> None:
             rows.append((kind, depth, f"{mine:.1f}", f"{theirs:.1f}", f"{mine / theirs:.2f}"))
     report(
         f"D = {event_size}, hidden {hidden_units}, batch {batch}, float32, XLA; seconds to trace "
-        f"and compile the loss and its gradient, medians of {repetitions}; {tff.diagnostics.describe_machine()}; "
+        f"and compile the loss and its gradient, medians of {repetitions}; "
+        f"{tff.diagnostics.describe_machine()}; "
         "`python benchmarks/compile_time.py`",
         ("couplings", "layers", "ours", "stock TFP", "ratio"),
         rows,

@@ -15,8 +15,8 @@ U_LENGTHS = [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5]
 BETAS = [-4.0, -2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0]
 
 
-def main() -> None:
-    arguments = parse_arguments()
+def main(argv: list[str] | None = None) -> None:
+    arguments = parse_arguments(argv)
     # Imported only now, so that --help and a wrong --output answer at once.
     with silence():
         import tfp_flows as tff
@@ -59,7 +59,7 @@ def main() -> None:
         print(plotting.save(figure, arguments.output / name, dpi=150, num_colours=256))
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "--output",
@@ -69,7 +69,7 @@ def parse_arguments() -> argparse.Namespace:
         help="folder for planar.png and radial.png, made if need be (default: %(default)s)",
     )
     parser.add_argument("--quick", action="store_true", help="draw a fifth of the samples")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 if __name__ == "__main__":
