@@ -199,8 +199,12 @@ def test_public_name_is_documented_with_an_example(part, name):
         for docstring in DOCSTRINGS
         if docstring.owner == name and docstring.name.split(".")[0] == part
     ]
+    public = getattr(importlib.import_module(f"tfp_flows.{part}"), name)
+    if hasattr(public, "_fields"):
+        # A tuple that a function returns; the example is the function's.
+        assert "Attributes:" in own.text
     # `numerics` is what transforms are built from, and the examples of those show it at work.
-    if part != "numerics":
+    elif part != "numerics":
         assert "#### Examples" in own.text
         assert any(block.language == "python" for block in own.blocks())
 

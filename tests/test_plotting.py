@@ -1,5 +1,6 @@
 """Pictures: what is drawn where, errors, whole files or none, and nothing left of pyplot."""
 
+import functools
 import importlib
 import pathlib
 import re
@@ -15,8 +16,10 @@ from matplotlib import pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
 from matplotlib.text import Text
 from PIL import Image
+from scipy import stats
 
 from tfp_flows import plotting
 
@@ -141,7 +144,7 @@ def test_binary_images_of_any_type():
 # Learning curves.
 
 
-def lines(figure):
+def lines_of(figure):
     """The lines of the first axes by label."""
     return {line.get_label(): line for line in figure.axes[0].lines}
 
@@ -149,7 +152,7 @@ def lines(figure):
 def test_curves_of_training_are_thin_and_of_validation_thick():
     record = {"neg_elbo": [5.0, 4.0, 3.5], "val_neg_elbo": [6.0, 4.5, 4.0], "loss": [0.0] * 3}
     other = {"neg_elbo": [7.0, 6.0, 5.5], "val_neg_elbo": [8.0, 6.5, 6.0]}
-    drawn = lines(plotting.learning_curves({"planar": record, "radial": other}))
+    drawn = lines_of(plotting.learning_curves({"planar": record, "radial": other}))
     assert list(drawn) == ["_planar (training)", "planar", "_radial (training)", "radial"]
     for label, values in {"_planar (training)": [5, 4, 3.5], "planar": [6, 4.5, 4]}.items():
         np.testing.assert_array_equal(drawn[label].get_xdata(), [1, 2, 3])
@@ -162,10 +165,10 @@ def test_curves_of_training_are_thin_and_of_validation_thick():
 def test_curves_without_validation():
     record = {"loss": [5.0, 4.0], "val_loss": [6.0, 4.5]}
     figure = plotting.learning_curves({"a": record}, "loss", validation=False)
-    assert list(lines(figure)) == ["a"]
+    assert list(lines_of(figure)) == ["a"]
     assert figure.axes[0].get_legend() is None
     figure = plotting.learning_curves({"a": record, "b": {"loss": [1.0]}}, "loss")
-    assert list(lines(figure)) == ["_a (training)", "a", "b"]
+    assert list(lines_of(figure)) == ["_a (training)", "a", "b"]
     assert [text.get_text() for text in figure.axes[0].get_legend().texts] == [
         "training",
         "validation",
@@ -177,8 +180,8 @@ def test_curves_take_histories_and_their_epochs():
     history.epoch = [4, 5, 6, 7, 8]
     history.history = {"loss": [5.0, 4.0, 3.0, 2.0, 1.0], "val_loss": [3.5, 1.5]}
     figure = plotting.learning_curves({"a": history}, "loss", metric_label="loss in nats")
-    np.testing.assert_array_equal(lines(figure)["_a (training)"].get_xdata(), [5, 6, 7, 8, 9])
-    np.testing.assert_array_equal(lines(figure)["a"].get_xdata(), [6, 8])
+    np.testing.assert_array_equal(lines_of(figure)["_a (training)"].get_xdata(), [5, 6, 7, 8, 9])
+    np.testing.assert_array_equal(lines_of(figure)["a"].get_xdata(), [6, 8])
     assert figure.axes[0].get_title(loc="left") == "loss in nats"
     assert figure.axes[0].get_xlabel() == "epoch"
 
@@ -204,7 +207,7 @@ def test_limits_leave_out_the_first_epochs_and_hold_the_end(sign):
 def test_curves_have_gaps_where_a_loss_is_not_finite():
     values = [3.0, np.nan, 2.0, np.inf, 1.0, np.nan]
     figure = plotting.learning_curves({"a": {"m": values}, "b": {"m": [2.0]}}, "m")
-    np.testing.assert_array_equal(lines(figure)["a"].get_ydata(), values)
+    np.testing.assert_array_equal(lines_of(figure)["a"].get_ydata(), values)
     low, high = figure.axes[0].get_ylim()
     assert low < 1.0 < 3.0 < high < 4.0
 
@@ -219,7 +222,7 @@ def test_labels_stand_beside_the_ends_and_apart():
         assert not any(overlap(box, boxes[other]) for other in ends if other != label)
         assert figure.axes[0].get_window_extent().x1 / figure.dpi < box[0]
         colours = [text.get_color() for text in figure.findobj(Text) if text.get_text() == label]
-        assert colours == [lines(figure)[label].get_color()]
+        assert colours == [lines_of(figure)[label].get_color()]
     assert sorted(heights, key=heights.get) == sorted(ends, key=ends.get)
     to_inches = figure.axes[0].transData.transform
     assert heights["a"] == pytest.approx(to_inches((3, 3.0))[1] / figure.dpi, abs=0.03)
@@ -234,6 +237,160 @@ def test_many_curves_all_look_different():
         for line in plotting.learning_curves(histories, "m").axes[0].lines
     }
     assert len(looks) == 12
+
+
+# Lines.
+
+
+def test_lines_are_drawn_with_gaps_and_references():
+    x = np.linspace(1.0, 10.0, 30)
+    y = np.where((x > 4.0) & (x < 6.0), np.nan, x**2)
+    y[-1] = np.inf
+    figure = plotting.lines(
+        {"squares": (x, tf.constant(y)), "few": ([1, 10], [5.0, 6.0])},
+        x_label="steps",
+        y_label="nats",
+        references={"entropy": 3.0},
+        title="All",
+    )
+    drawn = lines_of(figure)
+    np.testing.assert_array_equal(drawn["squares"].get_xdata(), x)
+    np.testing.assert_array_equal(drawn["squares"].get_ydata(), np.where(np.isinf(y), np.nan, y))
+    assert drawn["squares"].get_marker() == "None"
+    assert drawn["few"].get_marker() == "o"
+    assert set(drawn["entropy"].get_ydata()) == {3.0}
+    assert drawn["squares"].get_color() != drawn["few"].get_color() != drawn["entropy"].get_color()
+    low, high = figure.axes[0].get_ylim()
+    assert low < 1.0 < np.nanmax(y[:-1]) < high < 2.0 * np.nanmax(y[:-1])
+    assert figure.axes[0].get_xlabel() == "steps"
+    assert figure.axes[0].get_title(loc="left") == "nats"
+    assert figure.get_suptitle() == "All"
+
+
+def test_lines_have_labels_at_their_ends_or_a_legend():
+    def draw_lines(**curves):
+        return plotting.lines(curves, x_label="x", y_label="y", references={"zero": 0.0})
+
+    apart = draw_lines(a=([0, 1], [0.0, 1.0]), b=([0, 1], [1.0, 2.0]))
+    assert not apart.legends
+    for label, height in (("a", 1.0), ("b", 2.0), ("zero", 0.0)):
+        box = text_box(apart, label)
+        at = apart.axes[0].transData.transform((1.0, height))[1] / apart.dpi
+        assert (box[1] + box[3]) / 2 == pytest.approx(at, abs=0.03)
+    early = draw_lines(a=([0, 1], [0.0, 1.0]), b=([0, 0.5], [1.0, 2.0]))
+    crowded = draw_lines(**{label: ([0, 1], [0.0, 1.0]) for label in "abcdef"})
+    for figure in (early, crowded):
+        (legend,) = figure.legends
+        assert "zero" not in [text.get_text() for text in legend.texts]
+        text_box(figure, "zero")
+        for text in legend.texts:
+            assert text_box(figure, text.get_text())[0] > figure.axes[0].bbox.x1 / figure.dpi
+
+
+def test_logarithmic_axes_have_plain_numbers():
+    figure = plotting.lines(
+        {"a": ([2, 8, 32], [0.5, 0.1, 0.004]), "b": ([2, 4, 8], [1.0, 0.3, 0.2])},
+        x_label="layers",
+        y_label="KL",
+        log_x=True,
+        log_y=True,
+    )
+    draw(figure)
+    (axes,) = figure.axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "4", "8", "32"]
+    shown = [label.get_text() for label in axes.get_yticklabels()]
+    assert {"0.01", "0.1", "1"} <= set(shown)
+    assert not any("^" in text for text in shown)
+
+
+# Histograms.
+
+
+def bars_of(axes):
+    """Heights and edges of each histogram or band of `axes`."""
+    return [
+        (np.asarray(patch.get_data().values), np.asarray(patch.get_data().edges))
+        for patch in axes.patches
+        if isinstance(patch, StepPatch)
+    ]
+
+
+def test_histograms_are_densities_beside_densities():
+    rng = np.random.default_rng(0)
+    values = rng.uniform(size=4000)
+    figure = plotting.histograms(
+        {"x": {"flow": values, "data": tf.constant(values**2)}, "y": {}},
+        densities={"y": {"exact": lambda x: np.full(len(x), 0.5)}},
+        bins=10,
+        limits={"x": (0.0, 0.5), "y": (-1, 1)},
+        title="Marginals",
+    )
+    x, y = figure.axes
+    assert [x.get_title(), y.get_title(), figure.get_suptitle()] == ["x", "y", "Marginals"]
+    for samples, (heights, edges) in zip((values, values**2), bars_of(x), strict=True):
+        np.testing.assert_allclose(edges, np.linspace(0.0, 0.5, 11))
+        counts = [np.mean((samples >= a) & (samples < a + 0.05)) for a in edges[:-1]]
+        np.testing.assert_allclose(heights, np.array(counts) / 0.05)  # of all samples
+    filled, outlined = x.patches
+    assert filled.get_fill() and not outlined.get_fill()
+    (curve,) = y.lines
+    assert set(curve.get_ydata()) == {0.5}
+    assert curve.get_xdata()[[0, -1]] == pytest.approx([-1.0, 1.0])
+    assert (x.get_xlim(), y.get_xlim(), x.get_ylim()[0]) == ((0.0, 0.5), (-1.0, 1.0), 0.0)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.texts] == ["flow", "data", "exact"]
+
+
+def test_histograms_show_all_but_the_tails():
+    values = np.append(np.linspace(-2.0, 3.0, 100_000), 1e6)
+    figure = plotting.histograms({"x": {"samples": values}})
+    low, high = figure.axes[0].get_xlim()
+    assert -2.4 < low < -2.0 and 3.0 < high < 3.4
+    assert not figure.legends
+    constant = plotting.histograms({"x": {"samples": np.full(5, 2.0)}})
+    low, high = constant.axes[0].get_xlim()
+    assert low < 2.0 < high
+
+
+def test_rank_histograms_stand_beside_what_uniform_ranks_give():
+    ranks = np.repeat(np.arange(10), 50)
+    figure = plotting.rank_histograms(
+        {"even": ranks, "low": np.zeros(500, int)}, num_draws=9, num_bins=5
+    )
+    even, low = figure.axes
+    for axes, expected in ((even, np.ones(5)), (low, [5.0, 0.0, 0.0, 0.0, 0.0])):
+        (band, edges), (heights, _) = bars_of(axes)
+        np.testing.assert_allclose(heights, expected)
+        np.testing.assert_allclose(edges, np.linspace(0.0, 1.0, 6))
+        np.testing.assert_allclose(band, stats.binom.ppf(0.995, 500, 0.2) / 100.0)
+        baseline = axes.patches[0].get_data().baseline
+        np.testing.assert_allclose(baseline, stats.binom.ppf(0.005, 500, 0.2) / 100.0)
+    assert even.get_ylim() == low.get_ylim()
+    assert low.get_ylim()[1] > 5.0
+
+
+def test_rank_histograms_expect_what_unequal_bins_hold():
+    figure = plotting.rank_histograms({"a": np.arange(10)}, num_draws=9, num_bins=4)
+    (_, (heights, _)) = bars_of(figure.axes[0])
+    np.testing.assert_allclose(heights, 1.0)
+
+
+# Points.
+
+
+def test_scatter_draws_the_points_or_some_from_everywhere():
+    few = np.random.default_rng(0).normal(size=[30, 2])
+    many = np.stack([np.linspace(-1.0, 1.0, 10_001), np.zeros(10_001)], axis=-1)
+    figure = plotting.scatter_grid(
+        {"few": tf.constant(few), "many": many}, ((-3, 3), (-2, 2)), max_points=101
+    )
+    assert [axes.get_title() for axes in figure.axes] == ["few", "many"]
+    np.testing.assert_allclose(points_of(figure.axes[0]), few)
+    np.testing.assert_allclose(points_of(figure.axes[1])[:, 0], np.linspace(-1.0, 1.0, 101))
+    assert figure.axes[0].get_xlim() == (-3.0, 3.0)
+    sizes = [samples_of(axes).get_sizes()[0] for axes in figure.axes]
+    assert sizes[0] == sizes[1] > 0.0
 
 
 # Transforms and densities.
@@ -395,6 +552,53 @@ def test_density_is_drawn_where_it_is():
     assert [axes.get_title() for axes in figure.axes] == ["tensor", "half"]
 
 
+def test_densities_on_one_scale():
+    densities = {"a": normal_log_prob, "b": lambda x: normal_log_prob(x) - 1.0}
+    for common_scale, expected in ((False, 1.0), (True, np.exp(-1.0))):
+        figure = plotting.density_grid(densities, num_points=9, common_scale=common_scale)
+        first, second = (np.asarray(axes.images[0].get_array()) for axes in figure.axes)
+        np.testing.assert_allclose(second, expected * first)
+
+
+def test_differences_share_a_scale_that_an_edge_does_not_set():
+    figure = plotting.difference_grid(
+        {
+            "x": lambda z: z[:, 0],
+            "edge": lambda z: np.where((z > 3.9).all(axis=1), 100.0, -0.5 * z[:, 1]),
+        },
+        limits=4.0,
+        num_points=50,
+        label="errors",
+    )
+    first, second, bar = figure.axes
+    x = np.asarray(first.images[0].get_array())
+    np.testing.assert_allclose(x[0], (np.arange(50) + 0.5) * 0.16 - 4.0, atol=1e-6)
+    assert first.images[0].get_clim() == second.images[0].get_clim()
+    low, high = first.images[0].get_clim()
+    assert 3.5 < high == -low < 4.0
+    assert np.asarray(second.images[0].get_array())[0, 0] == pytest.approx(1.96)
+    assert bar.get_xlabel() == "errors"
+    for value, brighter in ((0.0, None), (3.0, 0), (-3.0, 2)):
+        colour = first.images[0].cmap(first.images[0].norm(value))[:3]
+        assert (min(colour) > 0.99) if brighter is None else (np.argmax(colour) == brighter)
+
+
+def test_pictures_of_unequal_axes_are_squares():
+    limits = ((0.0, 1.0), (0.0, 9.0))
+    draws = (
+        lambda equal: plotting.density_grid(normal_log_prob, limits, num_points=4, equal=equal),
+        lambda equal: plotting.difference_grid(
+            {"": normal_log_prob}, limits, num_points=4, equal=equal
+        ),
+    )
+    for draw_it in draws:
+        for equal, expected in ((True, 9.0), (False, 1.0)):
+            figure = draw_it(equal)
+            draw(figure)
+            width, height = figure.axes[0].get_window_extent().size
+            assert height / width == pytest.approx(expected, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [(3, [-3, 3, -3, 3]), ((0, 1), [0, 1, 0, 1]), (np.array([[0, 1], [2, 5]]), [0, 1, 2, 5])],
@@ -418,6 +622,39 @@ def test_panels_fill_rows():
     assert labelled == [False, False, True, True, True]
 
 
+# Several in one.
+
+
+def test_stacked_figures_are_drawn_as_they_are_alone():
+    def figures():
+        return [
+            plotting.image_grid(IMAGES, num_columns=7),
+            plotting.lines({"a": ([0, 1], [0.0, 1.0])}, x_label="x", y_label="y"),
+        ]
+
+    alone = [draw(figure) for figure in figures()]
+    stack = plotting.stacked(figures())
+    picture = draw(stack)
+    sizes = [np.array(dots.shape[:2]) for dots in alone]
+    np.testing.assert_allclose(picture.shape[0], sizes[0][0] + 10 + sizes[1][0], atol=1)
+    assert picture.shape[1] == 850
+    np.testing.assert_array_equal(picture[-sizes[1][0] :, : sizes[1][1]], alone[1])
+    left = (850 - sizes[0][1]) // 2
+    shown = picture[: sizes[0][0], left : left + sizes[0][1]]
+    assert np.mean(shown != alone[0]) < 0.1  # half a dot to the side
+    assert (picture[sizes[0][0] + 1 : sizes[0][0] + 9] == 255).all()
+
+
+def test_stacked_figures_have_the_resolution_of_the_file(tmp_path):
+    for name in ("a.png", "a.pdf"):
+        stack = plotting.stacked([plotting.image_grid(IMAGES)])
+        path = plotting.save(stack, tmp_path / name, dpi=40)
+        assert path.stat().st_size > 500
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size[0] == 340
+        assert np.asarray(image.convert("L")).min() < 60
+
+
 # What holds for all pictures.
 
 PICTURES = {
@@ -432,6 +669,30 @@ PICTURES = {
         {"u": shear}, {"u": lambda x: 2.0 * x[:, 0]}, title="One"
     ),
     "densities": lambda: plotting.density_grid({f"energy {k}": normal_log_prob for k in range(6)}),
+    "differences": lambda: plotting.difference_grid(
+        {f"error {k}": normal_log_prob for k in range(3)}, label="an error in nats", title="All"
+    ),
+    "scatter": lambda: plotting.scatter_grid({"a": IMAGES[:, 0, :2]}, title="Points"),
+    "lines": lambda: plotting.lines(
+        {f"a rather long label {k}": ([1, 10, 100], [1.0, 0.1, 1e-4]) for k in range(7)},
+        x_label="layers",
+        y_label="nats",
+        log_x=True,
+        log_y=True,
+        references={"the entropy": 0.01},
+        title="All",
+    ),
+    "histograms": lambda: plotting.histograms(
+        {f"parameter {k}": {"flow": IMAGES.ravel(), "HMC": IMAGES.ravel()} for k in range(4)},
+        densities={"parameter 0": {"exact": np.ones_like}},
+        title="All",
+    ),
+    "ranks": lambda: plotting.rank_histograms(
+        {f"parameter {k}": np.arange(100) for k in range(5)}, num_draws=99, title="All"
+    ),
+    "stack": lambda: plotting.stacked(
+        [plotting.density_grid(normal_log_prob), plotting.image_rows({"a label": IMAGES})]
+    ),
     "density": lambda: plotting.density_grid(normal_log_prob, limits=((0.0, 1.0), (0.0, 3.0))),
 }
 
@@ -493,6 +754,9 @@ def test_matplotlib_is_imported_when_a_picture_is_drawn(monkeypatch):
 # Bad input.
 
 CURVE = {"loss": [2.0, 1.0]}
+FIGURE = Figure()
+LINES = functools.partial(plotting.lines, x_label="x", y_label="y")
+LOG_LINES = functools.partial(LINES, log_y=True)
 BAD = {
     "images of rank 2": (plotting.image_grid, [IMAGES[0]], ValueError, r"images: .*\(6, 4\)"),
     "colours": (plotting.image_grid, [np.zeros([2, 6, 4, 3])], ValueError, r"images: .*4, 3\)"),
@@ -585,6 +849,74 @@ BAD = {
         ValueError,
         "log_prob: .* minus infinity everywhere",
     ),
+    "no difference": (plotting.difference_grid, [{}], ValueError, "differences: .*none"),
+    "infinite difference": (
+        plotting.difference_grid,
+        [{"a": lambda x: np.full(len(x), -np.inf)}],
+        ValueError,
+        r"differences\['a'\]: .* finite numbers; received -inf at",
+    ),
+    "points": (plotting.scatter_grid, [{"a": IMAGES}], ValueError, r"points\['a'\]: .*7, 6, 4"),
+    "NaN point": (
+        plotting.scatter_grid,
+        [{"a": [[0.0, np.nan]]}],
+        ValueError,
+        r"points\['a'\]: .* finite numbers; received \[0.0, nan\] \(1 of 1 points\)",
+    ),
+    "no curve": (LINES, [{}], ValueError, "curves: .*none"),
+    "no pair": (LINES, [{"a": [1.0]}], TypeError, r"curves\['a'\]: expected a pair \(x, y\)"),
+    "unequal pair": (LINES, [{"a": ([1, 2], [1])}], ValueError, r"\['a'\]: .*\(2,\) and \(1,\)"),
+    "all NaN": (LINES, [{"a": ([1], [np.nan])}], ValueError, r"\['a'\]: .*some finite y.* and 0 "),
+    "log of 0": (LOG_LINES, [{"a": ([1], [0.0])}], ValueError, r"y of curves\['a'\]: .*positive"),
+    "reference": (
+        functools.partial(LINES, references={"r": np.inf}),
+        [{"a": ([1], [0.0])}],
+        ValueError,
+        r"references\['r'\]: expected a finite number.* received inf",
+    ),
+    "samples": (plotting.histograms, [{"x": IMAGES}], TypeError, r"samples\['x'\]: .*ndarray"),
+    "sample": (
+        plotting.histograms,
+        [{"x": {"a": IMAGES}}],
+        ValueError,
+        r"samples\['x'\]\['a'\]: .*\(7, 6, 4\)",
+    ),
+    "nothing": (
+        functools.partial(plotting.histograms, limits=1.0),
+        [{"x": {}}],
+        ValueError,
+        r"samples\['x'\]: expected samples or a density",
+    ),
+    "no limits": (plotting.histograms, [{"x": {}}], ValueError, "limits: .*'x'.* none"),
+    "other plot": (
+        functools.partial(plotting.histograms, densities={"y": {"a": np.ones_like}}),
+        [{"x": {"a": [1.0]}}],
+        ValueError,
+        r"densities: .*\['x'\]; received \['y'\]",
+    ),
+    "log-density": (
+        functools.partial(plotting.histograms, densities={"x": {"a": np.negative}}),
+        [{"x": {"a": [1.0, 2.0]}}],
+        ValueError,
+        r"densities\['x'\]\['a'\]: expected densities, and not their logarithms; received -",
+    ),
+    "rank": (plotting.rank_histograms, [{"a": [31]}, 30], ValueError, "from 0 to 30.* 31"),
+    "half a rank": (
+        plotting.rank_histograms,
+        [{"a": [0.5]}, 99],
+        ValueError,
+        r"ranks\['a'\]: .*0.5",
+    ),
+    "many bins": (plotting.rank_histograms, [{"a": [1]}, 9], ValueError, "num_bins: .*10; .*20"),
+    "stack of one": (
+        plotting.stacked,
+        [Figure()],
+        TypeError,
+        "figures: expected a sequence.*Figure",
+    ),
+    "no figure": (plotting.stacked, [[]], ValueError, "figures: expected one or more"),
+    "not a figure": (plotting.stacked, [["a"]], TypeError, r"figures\[0\]: .*str"),
+    "twice": (plotting.stacked, [[FIGURE, FIGURE]], ValueError, "figures: .*twice"),
     "no function": (plotting.density_grid, [1.0], TypeError, "log_prob: .*float"),
     "save what": (plotting.save, ["a", "a.png"], TypeError, "figure: .*str"),
     "save where": (plotting.save, [Figure(), 1], TypeError, "path: .*int"),

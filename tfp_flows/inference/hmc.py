@@ -144,7 +144,9 @@ def sample_hmc(
         )
         return samples, tf.exp(tf.minimum(log_accept_ratio, 0.0)), steps
 
-    samples, accept_prob, steps = run(state, tf.constant([seed, 0]))
+    # The graph runs once. Called by itself, TensorFlow would warn of a function traced each time.
+    arguments = (state, tf.constant([seed, 0]))
+    samples, accept_prob, steps = run.get_concrete_function(*arguments)(*arguments)
     with _no_warning_of_complex_numbers():
         effective_sample_size = tfp.mcmc.effective_sample_size(
             samples, filter_beyond_positive_pairs=True, cross_chain_dims=1

@@ -28,6 +28,20 @@ class BetaAnnealing(keras.callbacks.Callback):
       TypeError: `num_steps` is no integer.
       ValueError: a number is out of range; when training begins, the model has no beta.
 
+    #### Examples
+
+    ```python
+    import keras
+    import tfp_flows as tff
+
+    energy = tff.datasets.energy("u1")
+    flow = tff.flows.planar(event_size=2, num_layers=4, seed=0)
+    model = tff.models.ReverseKLModel(flow, lambda z: -energy(z), seed=0)
+    model.compile(keras.optimizers.Adam(1e-2))
+    annealing = tff.models.BetaAnnealing(num_steps=10)
+    model.fit(steps_per_epoch=5, batch_size=64, epochs=4, callbacks=[annealing], verbose=0)
+    ```
+
     #### References
 
     D. J. Rezende and S. Mohamed. Variational Inference with Normalizing Flows, 2015,

@@ -105,9 +105,9 @@ def text_width(text: str) -> float:
     return path.get_extents().width / 72.0 if len(path.vertices) else 0.0
 
 
-def diverging() -> Colormap:
-    """Blue below, grey in the middle, orange above: a middle that shows on white paper."""
+def diverging(middle: str) -> Colormap:
+    """Blue below, orange above, and a colour in the middle: grey shows on white paper."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    stops = ("#08306B", "#0072B2", "#A8A8A8", "#D55E00", "#7A2C00")
-    return LinearSegmentedColormap.from_list("blue_grey_orange", stops)
+    stops = ("#08306B", "#0072B2", middle, "#D55E00", "#7A2C00")
+    return LinearSegmentedColormap.from_list("blue_orange", stops)

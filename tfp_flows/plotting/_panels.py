@@ -19,7 +19,12 @@ Limits = tuple[tuple[float, float], tuple[float, float]]
 
 
 def make_panels(
-    labels: list[str], limits: Limits, num_columns: int, title: str | None, below: float = 0.0
+    labels: list[str],
+    limits: Limits,
+    num_columns: int,
+    title: str | None,
+    below: float = 0.0,
+    equal: bool = True,
 ) -> tuple[Figure, list[Axes]]:
     """Makes a figure of panels that all show the same part of the plane.
 
@@ -29,6 +34,7 @@ def make_panels(
       num_columns: largest number of them side by side.
       title: a line above all of it, or None.
       below: room for a colour bar, in inches.
+      equal: whether a unit has one length along both axes; otherwise panels are squares.
     """
     from matplotlib.figure import Figure
 
@@ -37,7 +43,7 @@ def make_panels(
     ticks, heading = 0.3, 0.3 if any(labels) else 0.1  # inches beside and above a panel
     width = min(3.0, (PAGE_WIDTH - ticks) / num_columns)
     (left, right), (bottom, top) = limits
-    height = (width - 0.1) * (top - bottom) / (right - left) + heading
+    height = (width - 0.1) * ((top - bottom) / (right - left) if equal else 1.0) + heading
     size = (
         num_columns * width + ticks,
         num_rows * height + ticks + below + (0.0 if title is None else 0.3),
@@ -49,7 +55,8 @@ def make_panels(
         axes.remove()
     panels = list(panels[: len(labels)])
     for axes, label in zip(panels, labels, strict=True):
-        axes.set(xlim=limits[0], ylim=limits[1], aspect="equal")
+        axes.set(xlim=limits[0], ylim=limits[1], box_aspect=None if equal else 1.0)
+        axes.set_aspect("equal" if equal else "auto")
         axes.set_title(label)
         style_ticks(axes)
         for axis in (axes.xaxis, axes.yaxis):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tfp_flows.plotting._arguments import check_labelled, numbers
-from tfp_flows.plotting._look import COLOURS, INK, PAGE_WIDTH, SMALL, look, style_ticks
+from tfp_flows.plotting._curves import label_ends, last_finite, line_styles, make_plot
+from tfp_flows.plotting._look import INK, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,8 +72,6 @@ def learning_curves(
     )
     ```
     """
-    from matplotlib.figure import Figure
-
     check_labelled("histories", histories, "histories of Keras")
     if not isinstance(metric, str):
         raise TypeError(f"metric: expected the name of a metric; received {metric!r}")
@@ -82,12 +80,10 @@ def learning_curves(
         for label, history in histories.items()
     }
 
-    figure = Figure(figsize=(PAGE_WIDTH, 0.5 * PAGE_WIDTH), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = make_plot("epoch", metric_label or metric)
     ends = {}
-    styles = itertools.cycle(itertools.product(("-", "--", ":"), COLOURS))
     for (label, (training, validated)), (dashes, colour) in zip(
-        pairs.items(), styles, strict=False
+        pairs.items(), line_styles(), strict=False
     ):
         thick = validated is not None
         axes.plot(
@@ -108,21 +104,16 @@ def learning_curves(
                 linewidth=_THICK,
                 label=label,
             )
-        ends[label] = (validated if thick else training, colour)
+        ends[label] = (last_finite((validated if thick else training).values), colour)
 
     drawn = [curve for pair in pairs.values() for curve in pair if curve is not None]
     axes.set_ylim(*_vertical_limits([curve.values for curve in drawn]))
     last = max(curve.epochs[-1] for curve in drawn)
     axes.set_xlim(min(curve.epochs[0] for curve in drawn) - 0.01 * last, last * 1.01)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#E6E6E6", linewidth=0.6)
-    style_ticks(axes)
-    axes.set_xlabel("epoch")
-    axes.set_title(metric_label or metric, loc="left")
     if any(validated is not None for _, validated in pairs.values()):
         _explain_widths(axes)
-    _label_ends(axes, ends)
+    label_ends(axes, ends)
     return figure
 
 
@@ -197,43 +188,3 @@ def _explain_widths(axes: Axes) -> None:
         borderpad=0.0,
         borderaxespad=0.2,
     )
-
-
-def _label_ends(axes: Axes, ends: dict[str, tuple[_Curve, str]]) -> None:
-    """Writes the labels beside the ends of the curves, one below the other where they are close."""
-    axes.figure.draw_without_rendering()  # places the axes, so that heights can be compared
-    points_per_dot = 72.0 / axes.figure.dpi
-    heights = {}
-    for label, (curve, _) in ends.items():
-        y = curve.values[np.isfinite(curve.values)][-1]
-        heights[label] = axes.transData.transform((0.0, y))[1] * points_per_dot
-    placed = _spread(list(heights.values()), 1.3 * SMALL)
-    for (label, (curve, colour)), height in zip(ends.items(), placed, strict=True):
-        axes.annotate(
-            label,
-            xy=(1.0, curve.values[np.isfinite(curve.values)][-1]),
-            xycoords=("axes fraction", "data"),
-            xytext=(5.0, height - heights[label]),
-            textcoords="offset points",
-            color=colour,
-            va="center",
-            annotation_clip=False,
-        )
-
-
-def _spread(heights: list[float], distance: float) -> np.ndarray:
-    """Moves numbers as little as needed to have all of them at least `distance` apart.
-
-    Least squares: with the k-th smallest lowered by k * distance they only have to stay in order,
-    and the closest numbers that do are the means of pools of neighbours.
-    """
-    order = np.argsort(heights, kind="stable")
-    pools: list[list[float]] = []
-    for rank, height in enumerate(np.asarray(heights)[order]):
-        pools.append([height - rank * distance])
-        while len(pools) > 1 and np.mean(pools[-2]) > np.mean(pools[-1]):
-            pools[-2:] = [pools[-2] + pools[-1]]
-    lowered = np.concatenate([np.full(len(pool), np.mean(pool)) for pool in pools])
-    spread = np.empty(len(heights))
-    spread[order] = lowered + distance * np.arange(len(heights))
-    return spread

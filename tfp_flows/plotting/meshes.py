@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +13,12 @@ from tfp_flows.plotting._arguments import (
     check_positive,
     evaluate,
 )
-from tfp_flows.plotting._look import (
-    INK,
-    LINE,
-    SEQUENTIAL,
-    diverging,
-    look,
-    style_ticks,
-    text_width,
-)
+from tfp_flows.plotting._look import INK, SEQUENTIAL, look
 from tfp_flows.plotting._panels import Limits, as_floating, as_limits, make_panels
+from tfp_flows.plotting._scales import BAR, Scale, add_colour_bar, symmetric_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
 
 # Where a curved line of the mesh is approximated by straight pieces.
@@ -133,60 +124,40 @@ def transformed_mesh(
     else:
         limits = as_limits(limits)
 
-    figure, panels = make_panels(list(transforms), limits, num_columns, title, below=0.35)
+    figure, panels = make_panels(list(transforms), limits, num_columns, title, below=BAR)
     scale = _density_scale() if log_dets is None else _log_det_scale(np.concatenate(colours))
     for axes, curves, points, colour in zip(
         panels, moved_lines, moved_samples, colours, strict=True
     ):
         _draw_moved(axes, curves, points, colour, scale)
     if num_samples:
-        _add_colour_bar(figure, panels, scale)
+        add_colour_bar(figure, panels, scale)
     return figure
 
 
-@dataclasses.dataclass(frozen=True)
-class _Scale:
-    """What the colours of samples mean."""
-
-    mappable: ScalarMappable
-    phrases: list[str]
-    extend: str = "neither"
-    shown: tuple[float, float] | None = None
-
-
-def _density_scale() -> _Scale:
+def _density_scale() -> Scale:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
     norm = Normalize(0.0, 1.0 / (2.0 * np.pi))
     phrases = ["density of the standard normal", "where the point came from"]
-    return _Scale(ScalarMappable(norm, SEQUENTIAL), phrases)
+    return Scale(ScalarMappable(norm, SEQUENTIAL), phrases)
 
 
-def _log_det_scale(log_dets: np.ndarray) -> _Scale:
-    """Symmetric about 0, so that grey means "as before"; a few extremes share the last colour."""
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
-    bound = float(np.quantile(np.abs(log_dets), 0.99)) if log_dets.size else 0.0
-    bound = bound if bound > 1e-3 else 1.0
+def _log_det_scale(log_dets: np.ndarray) -> Scale:
+    """Symmetric about 0, so that grey means "as before"."""
     low, high = (float(f(log_dets, initial=0.0)) for f in (np.min, np.max))
-    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}
     meanings = {
         "log-det in nats;": True,
         "blue: areas shrink, density rises;": low < 0.0,
         "orange: areas grow, density falls": high > 0.0,
     }
-    return _Scale(
-        ScalarMappable(Normalize(-bound, bound), diverging()),
-        [phrase for phrase, occurs in meanings.items() if occurs],
-        extend[low < -bound, high > bound],
-        (max(low, -bound), min(high, bound)),
-    )
+    phrases = [phrase for phrase, occurs in meanings.items() if occurs]
+    return symmetric_scale(log_dets, phrases, quantile=0.99, smallest=1e-3, middle="#A8A8A8")
 
 
 def _draw_moved(
-    axes: Axes, lines: np.ndarray, points: np.ndarray, colours: np.ndarray, scale: _Scale
+    axes: Axes, lines: np.ndarray, points: np.ndarray, colours: np.ndarray, scale: Scale
 ) -> None:
     from matplotlib.collections import LineCollection
 
@@ -201,32 +172,6 @@ def _draw_moved(
         linewidths=0.0,
         zorder=0.5 * mesh.get_zorder(),
     )
-
-
-def _add_colour_bar(figure: Figure, panels: list[Axes], scale: _Scale) -> None:
-    bar = figure.colorbar(
-        scale.mappable,
-        ax=panels,
-        location="bottom",
-        extend=scale.extend,
-        fraction=0.05,
-        pad=0.03,
-        shrink=0.6,
-        aspect=50,
-    )
-    if scale.shown is not None and scale.shown[0] < scale.shown[1]:
-        bar.ax.set_xlim(scale.shown)
-    bar.outline.set_visible(False)
-    style_ticks(bar.ax)
-    lines = [scale.phrases[0]]
-    for phrase in scale.phrases[1:]:
-        longer = f"{lines[-1]} {phrase}"
-        if text_width(longer) < figure.get_figwidth() - 0.5:
-            lines[-1] = longer
-        else:
-            lines.append(phrase)
-    bar.set_label("\n".join(line.rstrip(";") for line in lines))
-    figure.set_figheight(figure.get_figheight() + (len(lines) - 1) * LINE)
 
 
 def _mesh(half_width: float, num_lines: int) -> np.ndarray:
