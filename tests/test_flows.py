@@ -152,6 +152,15 @@ def test_fits_pairs(name):
         assert np.any(variable.numpy() != value), variable.name
 
 
+def test_fits_pairs_with_one_base_for_all_contexts():
+    base = tff.distributions.standard_normal(3)
+    model = tff.models.DensityModel(make("real_nvp", context_size=2, base=base))
+    model.compile(keras.optimizers.Adam(1e-2))
+    x, context = np.ones([32, 3], "float32"), np.ones([32, 2], "float32")
+    nats = model.fit(x, context, batch_size=16, epochs=3, verbose=0).history["nats"]
+    assert nats[-1] < nats[0]
+
+
 def test_context_with_unknown_batch_size():
     conditional = make("planar", context_size=4)
 

@@ -157,16 +157,18 @@ class Walk:
 
 
 def _check_shape(shape, distribution):
-    expected = distribution.batch_shape.concatenate(distribution.event_shape)
-    if shape.rank is None or expected.rank is None:
+    event_rank = distribution.event_shape.rank
+    if shape.rank is None or event_rank is None:
         raise ValueError(
             f"Argument `batch`: expected a static rank, received shape {shape} for a distribution "
-            f"of batch and event shape {expected}."
+            f"of event shape {distribution.event_shape}."
         )
-    event_rank = distribution.event_shape.rank
+    # A `tfd.BatchBroadcast` over a number of contexts that is not static knows no batch shape.
+    batch_shape = distribution.batch_shape if distribution.batch_shape.rank else tf.TensorShape([])
+    expected = batch_shape.concatenate(distribution.event_shape)
     num_rows = shape.rank - event_rank
     if (
-        num_rows < max(1, distribution.batch_shape.rank)
+        num_rows < max(1, batch_shape.rank)
         or not shape[num_rows:].is_compatible_with(distribution.event_shape)
         or not shape[shape.rank - expected.rank :].is_compatible_with(expected)
     ):
