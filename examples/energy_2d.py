@@ -31,8 +31,8 @@ QUICK = {"flows": "planar 2", "epochs": 1, "steps": 2, "batch_size": 8, "num_poi
 RECIPES = {  # with the learning rate at the start, and whether there are networks in the layers
     "planar": (tff.flows.planar, 1e-2, False),
     "radial": (tff.flows.radial, 1e-2, False),
-    "RealNVP": (functools.partial(tff.flows.real_nvp, hidden_units=[32, 32]), 5e-3, True),
-    "spline": (tff.flows.neural_spline, 3e-3, True),
+    "RealNVP": (functools.partial(tff.flows.real_nvp, hidden_units=[32, 32]), 2e-3, True),
+    "spline": (tff.flows.neural_spline, 2e-3, True),
 }
 ENERGIES = ("u1", "u2", "u3", "u4")
 BOX = 4.0

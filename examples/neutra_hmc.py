@@ -26,15 +26,15 @@ with silence():
 
 FULL = {
     "event_size": 10, "num_layers": 2, "hidden": 64, "epochs": 15, "steps": 200, "batch_size": 512,
-    "learning_rate": 5e-3, "chains": 16, "adaptation": 1000, "results": 6000,
+    "learning_rate": 5e-3, "chains": 16, "adaptation": 1000, "gradients": 48_000,
 }  # fmt: skip
 QUICK = {
     "event_size": 2, "num_layers": 1, "hidden": 8, "epochs": 1, "steps": 2, "batch_size": 16,
-    "chains": 4, "adaptation": 4, "results": 8,
+    "chains": 4, "adaptation": 4, "gradients": 32,
 }  # fmt: skip
 # Leapfrog steps. Where the density is a standard normal one, as in the space of a good flow, three
 # of the size that is found make a quarter of a period, after which a chain has forgotten where it
-# was. Plain HMC gets a choice.
+# was. Plain HMC gets a choice, and each run as many gradients a chain after its adaptation.
 NEUTRA_LEAPFROGS, PLAIN_LEAPFROGS = 3, (4, 16, 64)
 HEADER = (
     "target", "sampler", "leapfrogs", "step size", "smallest ESS", "ESS / gradient",
@@ -143,7 +143,7 @@ def sample(target, flow, num_leapfrog_steps, options):
         target.log_prob,
         start.sample(options.chains, seed=options.seed),
         flow=flow,
-        num_results=options.results,
+        num_results=options.gradients // num_leapfrog_steps,
         num_adaptation_steps=options.adaptation,
         num_leapfrog_steps=num_leapfrog_steps,
         target_accept_prob=0.9,
