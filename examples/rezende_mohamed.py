@@ -29,11 +29,11 @@ with silence():
 FULL = {
     "posterior": "planar", "num_layers": 80, "latents": 40, "hidden": 400, "dropout": 0.0,
     "epochs": 200, "steps": 500, "batch_size": 100, "learning_rate": 1e-3, "warmup": 10_000,
-    "importance_samples": 200, "threads": 0,
+    "importance_samples": 200, "steps_per_execution": 20, "threads": 0,
 }  # fmt: skip
 QUICK = {
     "num_layers": 2, "latents": 2, "hidden": 8, "epochs": 2, "steps": 2, "batch_size": 8,
-    "importance_samples": 2,
+    "importance_samples": 2, "steps_per_execution": 1,
 }  # fmt: skip
 # Free energy and -log p in nats, as published; "planar" with K = 0 is the Gaussian.
 PAPER = {
@@ -67,36 +67,45 @@ def train(options, folder):
     keras.utils.set_random_seed(options.seed)
     posterior = options.posterior if options.num_layers else "none"
     vae = make_vae(posterior, next(iter(test)).shape[1:], options)
-    vae.compile(keras.optimizers.Adam(options.learning_rate), jit_compile=not options.quick)
-    log, best = folder / "log.csv", folder / "best.weights.h5"
+    vae.compile(
+        keras.optimizers.Adam(options.learning_rate),
+        jit_compile=not options.quick,
+        steps_per_execution=options.steps_per_execution,
+    )
+    log, best, machines = (folder / n for n in ("log.csv", "best.weights.h5", "machines.txt"))
     before = [row["val_neg_elbo"] for row in read(log)] if log.exists() else []
-    vae.fit(
-        data,
-        epochs=options.epochs,
-        steps_per_epoch=options.steps,
-        validation_data=validation,
-        shuffle=False,
-        verbose=options.verbose,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(folder / "backup"),
-            keras.callbacks.LearningRateScheduler(late_decay(options)),
-            keras.callbacks.ModelCheckpoint(
-                best, "val_neg_elbo", mode="min", save_best_only=True, save_weights_only=True,
-                initial_value_threshold=min(before) if before else None,
-            ),
-            stopwatch(),
-            keras.callbacks.CSVLogger(log, append=True),
-        ],
-    )  # fmt: skip
+    if len(before) < options.epochs:
+        with machines.open("a") as file:
+            file.write(tff.diagnostics.describe_machine() + "\n")
+        vae.fit(
+            data,
+            epochs=options.epochs,
+            steps_per_epoch=options.steps,
+            validation_data=validation,
+            shuffle=False,
+            verbose=options.verbose,
+            callbacks=[
+                keras.callbacks.BackupAndRestore(folder / "backup"),
+                keras.callbacks.LearningRateScheduler(late_decay(options)),
+                keras.callbacks.ModelCheckpoint(
+                    best, "val_neg_elbo", mode="min", save_best_only=True, save_weights_only=True,
+                    initial_value_threshold=min(before) if before else None,
+                ),
+                stopwatch(),
+                keras.callbacks.CSVLogger(log, append=True),
+            ],
+        )  # fmt: skip
     vae.load_weights(best)
     result = {
         "updates": options.epochs * options.steps,
         "hours": sum(row["seconds"] for row in read(log)) / 3600.0,
         "best_epoch": int(np.argmin([row["val_neg_elbo"] for row in read(log)])) + 1,
         "neg_elbo": vae.evaluate(test, verbose=0, return_dict=True)["neg_elbo"],
-        "neg_log_prob": -vae.importance_log_prob(test, options.importance_samples, seed=0).mean(),
+        "neg_log_prob": -vae.importance_log_prob(
+            test, options.importance_samples, chunk_size=100, batch_size=250, seed=0
+        ).mean(),
         "command": options.command,
-        "machine": tff.diagnostics.describe_machine(),
+        "machines": list(dict.fromkeys(machines.read_text().splitlines())),
     }
     (folder / "result.json").write_text(json.dumps(result, default=float, indent=1) + "\n")
 
