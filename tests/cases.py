@@ -11,6 +11,7 @@ from tests import (
     cases_linear,
     cases_monotone,
     cases_residual,
+    cases_reversible,
     cases_sylvester,
 )
 from tests.case import NETWORK, Case
@@ -137,5 +138,6 @@ CASES: dict[str, Case] = {
     **cases_linear.CASES,
     **cases_monotone.CASES,
     **cases_residual.CASES,
+    **cases_reversible.CASES,
     **cases_sylvester.CASES,
 }

@@ -103,6 +103,18 @@ def find_trainable_variables(obj: Any) -> list[tf.Variable]:
     return [found.variable for found in describe_variables(obj) if found.trainable]
 
 
+def find_tensors(obj: Any) -> list[tf.Tensor]:
+    """Finds the floating tensors that an object holds, where `find_variables` looks for variables.
+
+    Args:
+      obj: any object.
+
+    Returns:
+      The tensors, each once, in an order that depends on the object's structure alone.
+    """
+    return [part for part in _walk(obj) if isinstance(part, tf.Tensor) and part.dtype.is_floating]
+
+
 def describe_variables(obj: Any) -> list[FoundVariable]:
     """Finds every variable that an object holds, with what is known of it.
 
@@ -113,16 +125,9 @@ def describe_variables(obj: Any) -> list[FoundVariable]:
       One record a variable, in the order of `find_variables`.
     """
     found: dict[int, FoundVariable] = {}
-    # The objects themselves are kept, so that no id is used again during the walk.
-    entered: dict[int, Any] = {}
     # Those that a layer has named. It has the last word, also where the bare variable came first.
     named: set[int] = set()
-    waiting = [obj]
-    while waiting:
-        current = waiting.pop()
-        if id(current) in entered:
-            continue
-        entered[id(current)] = current
+    for current in _walk(obj):
         for record in _own_variables(current):
             key = id(record.variable)
             is_named = current is not record.variable
@@ -130,8 +135,21 @@ def describe_variables(obj: Any) -> list[FoundVariable]:
                 found[key] = record
             if is_named:
                 named.add(key)
-        waiting.extend(reversed(list(_children(current))))
     return list(found.values())
+
+
+def _walk(obj: Any) -> Iterator[Any]:
+    """The object and all that it refers to, each once."""
+    # The objects themselves are kept, so that no id is used again during the walk.
+    entered: dict[int, Any] = {}
+    waiting = [obj]
+    while waiting:
+        current = waiting.pop()
+        if id(current) in entered:
+            continue
+        entered[id(current)] = current
+        yield current
+        waiting.extend(reversed(list(_children(current))))
 
 
 def _own_variables(obj: Any) -> list[FoundVariable]:

@@ -16,6 +16,7 @@ from tfp_flows.bijectors.permutation import Permutation
 from tfp_flows.bijectors.planar import Planar, PlanarStack
 from tfp_flows.bijectors.radial import Radial, RadialStack
 from tfp_flows.bijectors.residual import Residual
+from tfp_flows.bijectors.reversible import Reversible
 from tfp_flows.bijectors.squeeze import Squeeze
 from tfp_flows.bijectors.sylvester import Sylvester
 
@@ -37,6 +38,7 @@ __all__ = [
     "Radial",
     "RadialStack",
     "Residual",
+    "Reversible",
     "Squeeze",
     "Sylvester",
     "alternating_mask",

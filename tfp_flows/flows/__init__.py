@@ -10,6 +10,7 @@ from tfp_flows.flows.planar import planar
 from tfp_flows.flows.radial import radial
 from tfp_flows.flows.real_nvp_image import real_nvp_image
 from tfp_flows.flows.residual import residual
+from tfp_flows.flows.reversible import reversible
 from tfp_flows.flows.sylvester import sylvester
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "real_nvp",
     "real_nvp_image",
     "residual",
+    "reversible",
     "sylvester",
     "update_statistics",
 ]
