@@ -86,7 +86,7 @@ def make_target(name, options):
 
 
 def train(name, target, options):
-    """Fits an IAF, which inverts its transformers, by reverse KL. A funnel has scales exp(v / 2)."""
+    """Fits an IAF, which inverts its transformers, by reverse KL. A funnel has scale exp(v / 2)."""
     transformer = tff.transformers.Inverted(tff.transformers.ExponentialAffine())
     settings = {"hidden_units": [options.hidden] * 2, "activation": "elu", "seed": options.seed}
     flow = tff.flows.iaf(target.size, options.num_layers, transformer=transformer, **settings)
