@@ -8,29 +8,25 @@ Its samples are then reweighted. Hamiltonian Monte Carlo may evaluate the energy
     python examples/boltzmann_double_well.py [--quick] [--seed 0] [--output DIR]
 """
 
-from common import parse_options, report, silence
+from common import fit_settings, parse_options, report, silence
 
 with silence():
     import keras
     import numpy as np
-    import tensorflow as tf
 
     import tfp_flows as tff
     from tfp_flows import diagnostics, plotting
 
-# Which two elements of z the pictures show.
-SHOWN = {"double_well": [0, 1], "two_particles": [1, 3]}
 FULL = {
     "potentials": "double_well two_particles", "layers": 8, "learning_rate": 2e-3,
     "batch_size": 512, "epochs": 30, "example_weight": 0.3, "samples": 200_000,
-    "chains": 64, "chain_steps": 160, "runs": 5,
+    "chains": 64, "chain_steps": 160, "runs": 5, "adaptation": 50, "leapfrogs": 10,
 }  # fmt: skip
 QUICK = {
     "potentials": "double_well", "layers": 2, "batch_size": 64, "epochs": 1, "samples": 500,
     "chains": 2, "chain_steps": 32, "runs": 2,
 }  # fmt: skip
 SPLINES = {"num_bins": 16, "hidden_units": [64, 64], "activation": "silu"}
-ADAPTATION_STEPS, LEAPFROG_STEPS = 50, 10
 HEADER = ("", "F_B - F_A in kT", "error", "share of B", "s.e.", "ESS", "Pareto k", "energies")
 
 
@@ -41,116 +37,93 @@ def main(argv: list[str] | None = None) -> None:
         potential, title = tff.datasets.potential(name), name.replace("_", " ")
         print(f"\n{title}")
         short = run_chains(potential, options.chains, options.chain_steps, options)
-        examples = tf.reshape(short.samples, [-1, potential.event_size]).numpy()
+        examples = np.reshape(short.samples, [-1, potential.event_size])
         flow = train(potential, examples, options)
         drawn = tff.inference.importance_sample(
-            flow, lambda z, energy=potential: -energy(z), options.samples, seed=options.seed
+            flow, potential.log_prob, options.samples, seed=options.seed
         )
-        energies = short.num_gradients + short.num_adaptation_gradients
-        energies += options.epochs * len(examples) + options.samples
-
+        energies = short.total_gradients + options.epochs * len(examples) + options.samples
         # As many energies for each run of Hamiltonian Monte Carlo; all runs in one call.
-        num_steps = energies // (options.chains * LEAPFROG_STEPS) - ADAPTATION_STEPS
+        num_steps = energies // (options.chains * options.leapfrogs) - options.adaptation
         long = run_chains(potential, options.runs * options.chains, num_steps, options)
         s = potential.reaction_coordinate(drawn.samples).numpy()[np.newaxis]
-        s_long = potential.reaction_coordinate(long.samples).numpy()
-        s_long = s_long.reshape(num_steps, 2, options.runs, options.chains).transpose(2, 1, 0, 3)
+        s_hmc = potential.reaction_coordinate(long.samples).numpy()
+        s_hmc = s_hmc.reshape(num_steps, 2, options.runs, options.chains).transpose(2, 1, 0, 3)
         methods = {  # the reaction coordinate `[run, n]` and log-weights
-            "flow": (s, None),
-            "flow, reweighted": (s, drawn.log_weights),
-            "HMC from A": (s_long[:, 0].reshape(options.runs, -1), None),
-            "HMC from A and B": (
-                s_long[..., : options.chains // 2].reshape(options.runs, -1), None
-            ),
+            "flow": (s, None), "flow, reweighted": (s, drawn.log_weights),
+            "HMC from A": (s_hmc[:, 0].reshape(options.runs, -1), None),
+            "HMC from A and B": (s_hmc[..., : options.chains // 2].reshape(options.runs, -1), None),
         }  # fmt: skip
         exact = potential.free_energy_difference()
-        rows.append((f"{title}, exact", f"{exact:.3f}", "", f"{share_of_b(exact):.4f}", *4 * [""]))
+        share_of_b = 1.0 / (1.0 + np.exp(exact))
+        rows.append((f"{title}, exact", f"{exact:.3f}", "", f"{share_of_b:.4f}", *4 * [""]))
         for label, method in methods.items():
             rows.append((f"- {label}", *measure(potential, *method), f"{energies:,}"))
-
-        first_run = long.samples[:, : options.chains].numpy()
         points = {
             "examples": examples, "flow": drawn.samples,
             "flow, reweighted": drawn.resample(5000, seed=options.seed),
-            "HMC from A": first_run.reshape(-1, potential.event_size),
+            "HMC from A": np.reshape(long.samples[:, : options.chains], [-1, examples.shape[1]]),
         }  # fmt: skip
-        relative = drawn.log_weights - diagnostics.log_normalizer(drawn.log_weights).value
-        figures = [
-            plotting.scatter_grid({label: z[:, SHOWN[name]] for label, z in points.items()}),
+        shown = [0, 1] if potential.event_size == 2 else [1, 3]  # of the elements of z
+        figure = plotting.stacked([
+            plotting.scatter_grid({label: z[:, shown] for label, z in points.items()}),
             profile_picture(potential, methods),
-            plotting.histograms({"log(w / Z) of the flow": {"": relative}}),
-        ]
-        path = options.output / f"boltzmann_{name}.png"
-        print(plotting.save(plotting.stacked(figures), path, num_colours=256))
+            plotting.histograms({"log(w / Z) of the flow": {"": drawn.relative_log_weights}}),
+        ])  # fmt: skip
+        print(plotting.save(figure, options.output / f"boltzmann_{name}.png", num_colours=256))
     report(options, "Free energies by Boltzmann generators", HEADER, rows)
 
 
 def run_chains(potential, num_chains, num_steps, options):
     """Runs Hamiltonian Monte Carlo, `num_chains` chains from each of the two minima."""
     return tff.inference.sample_hmc(
-        lambda z: -potential(z),
-        tf.repeat(potential.minima, num_chains, axis=0),
-        num_results=num_steps,
-        num_adaptation_steps=ADAPTATION_STEPS,
-        num_leapfrog_steps=LEAPFROG_STEPS,
-        seed=options.seed,
-        jit_compile=not options.quick,
-    )
+        potential.log_prob, np.repeat(np.float32(potential.minima), num_chains, axis=0),
+        num_results=num_steps, num_adaptation_steps=options.adaptation,
+        num_leapfrog_steps=options.leapfrogs, seed=options.seed, jit_compile=not options.quick,
+    )  # fmt: skip
 
 
 def train(potential, examples, options):
-    """Trains a flow by energy and by example."""
+    """Trains a flow by energy and by example, with a limit on the first, large gradients."""
     keras.utils.set_random_seed(options.seed)  # the order of the examples
-    size, weight = potential.event_size, options.example_weight
-    flow = tff.flows.neural_spline(size, options.layers, seed=options.seed, **SPLINES)
-    model = tff.models.ReverseKLModel(
-        flow, lambda z: -potential(z), example_weight=weight, seed=options.seed
-    )
+    weight, seed = options.example_weight, options.seed
+    flow = tff.flows.neural_spline(potential.event_size, options.layers, seed=seed, **SPLINES)
+    model = tff.models.ReverseKLModel(flow, potential.log_prob, example_weight=weight, seed=seed)
     num_steps = options.epochs * -(-len(examples) // options.batch_size)
     decay = keras.optimizers.schedules.CosineDecay(options.learning_rate, num_steps)
-    # The first draws have large energies.
     model.compile(keras.optimizers.Adam(decay, clipnorm=10.0), jit_compile=not options.quick)
-    settings = {"batch_size": options.batch_size, "epochs": options.epochs}
     annealing = tff.models.BetaAnnealing(-(-num_steps // 4), start=0.05)
-    model.fit(examples, callbacks=[annealing], verbose=options.verbose, **settings)
+    model.fit(examples, callbacks=[annealing], **fit_settings(options))
     return flow
 
 
 def measure(potential, s, log_weights):
     """A row of the table: means over the runs, and the root mean square of their errors."""
-    weights = np.zeros(s.shape[1]) if log_weights is None else log_weights
     states = zip(s < potential.barrier, s > potential.barrier, strict=True)
-    estimates = [diagnostics.free_energy_difference(weights, a, b) for a, b in states]
+    estimates = [diagnostics.free_energy_difference(log_weights, a, b) for a, b in states]
     values = np.array([estimate.value for estimate in estimates])
     error = np.sqrt(np.mean((values - potential.free_energy_difference()) ** 2))
     # A run without a sample in B has an infinite value.
     numbers = [f"{np.mean(values):.3f}", f"{error:.3f}"] if np.isfinite(error) else ["B missed", ""]
-    cells = [*numbers, f"{np.mean(share_of_b(values)):.4f}"]
+    cells = [*numbers, f"{np.mean(1.0 / (1.0 + np.exp(values))):.4f}"]
     if log_weights is None:
         return *cells, "", "", ""
-    size = diagnostics.effective_sample_size(weights)
-    k = diagnostics.pareto_shape(weights)
-    return *cells, f"{estimates[0].standard_error:.3f}", f"{100.0 * size:.1f} %", f"{k:.2f}"
-
-
-def share_of_b(free_energy_difference):
-    return 1.0 / (1.0 + np.exp(free_energy_difference))
+    size = f"{100.0 * diagnostics.effective_sample_size(log_weights):.1f} %"
+    k = f"{diagnostics.pareto_shape(log_weights):.2f}"
+    return *cells, f"{estimates[0].standard_error:.3f}", size, k
 
 
 def profile_picture(potential, methods):
     """The free energy along the reaction coordinate, exactly and as the first runs have it."""
     edges = np.linspace(*potential.limits, 91)
     centers = 0.5 * (edges[1:] + edges[:-1])
-    curves = {"exact": potential.free_energy_profile(centers) + potential.log_normalizer()}
-    low = curves["exact"] < np.min(curves["exact"]) + 14.0
+    exact = potential.free_energy_profile(centers) + potential.log_normalizer()
+    low = exact < np.min(exact) + 14.0
+    curves = {"exact": (centers[low], exact[low])}
     for label, (s, log_weights) in methods.items():
-        weights = np.zeros(s.shape[1]) if log_weights is None else log_weights
-        curves[label] = diagnostics.free_energy_profile(weights, s[0], edges)
-    return plotting.lines(
-        {label: (centers[low], curve[low]) for label, curve in curves.items()},
-        x_label="reaction coordinate",
-        y_label="free energy in kT",
-    )
+        profile = diagnostics.free_energy_profile(log_weights, s[0], edges)
+        curves[label] = (centers[low], profile[low])
+    return plotting.lines(curves, x_label="reaction coordinate", y_label="free energy in kT")
 
 
 if __name__ == "__main__":

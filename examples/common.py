@@ -85,6 +85,30 @@ def _command(arguments: Sequence[str]) -> str:
     return shlex.join(["python", f"examples/{pathlib.Path(sys.argv[0]).name}", *kept])
 
 
+def fit_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """What Keras's `fit` takes of the options of a story."""
+    return {
+        "epochs": options.epochs,
+        "steps_per_epoch": getattr(options, "steps", None),
+        "batch_size": options.batch_size,
+        "verbose": options.verbose,
+    }
+
+
+def load_digits(split: str) -> Any:
+    """All grey digits of a split in one array, `[n, 8, 8, 1]`, from 0 to 16."""
+    import numpy as np
+
+    import tfp_flows as tff
+
+    return np.concatenate(list(tff.datasets.load("digits", split, batch_size=250, shuffle=False)))
+
+
+def count_parameters(module: Any) -> int:
+    """How many numbers a flow, or any other `tf.Module`, learns."""
+    return sum(variable.shape.num_elements() for variable in module.trainable_variables)
+
+
 def report(
     options: argparse.Namespace, title: str, header: Iterable[str], rows: Iterable[Iterable]
 ) -> None:

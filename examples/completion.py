@@ -10,7 +10,7 @@ fills in by gradient ascent with noise; the sampler is that of Neal (2011), arXi
 
 import time
 
-from common import parse_options, report, silence
+from common import load_digits, parse_options, report, silence
 
 with silence():
     import keras
@@ -38,7 +38,7 @@ SHOWN = ("lower", "left")  # in the picture, with three completions each
 def main(argv: list[str] | None = None) -> None:
     options = parse_options(__doc__, FULL, QUICK, argv)
     keras.utils.set_random_seed(options.seed)
-    train, validation, test = (load(split) for split in ("train", "validation", "test"))
+    train, validation, test = (load_digits(split) for split in ("train", "validation", "test"))
     density = fit(train, validation, options)
 
     def log_prob(images):
@@ -87,10 +87,6 @@ def main(argv: list[str] | None = None) -> None:
     report(options, title, HEADER, rows)
     figure = plotting.image_rows({label: v / 16 for label, v in pictures.items()})
     print(plotting.save(figure, options.output / "completion.png"))
-
-
-def load(split):
-    return np.concatenate(list(tff.datasets.load("digits", split, batch_size=250, shuffle=False)))
 
 
 def fit(train, validation, options):

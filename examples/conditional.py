@@ -11,7 +11,7 @@ al. (2021), arXiv:2101.04653.
 
 import time
 
-from common import parse_options, report, silence
+from common import count_parameters, parse_options, report, silence
 
 with silence():
     import keras
@@ -59,8 +59,7 @@ def main(argv: list[str] | None = None) -> None:
         covered = tff.diagnostics.coverage(ranks, NUM_RANKED, [0.9]).mean()
         # The smallest of D p-values, each of which has its chance to be small.
         p_value = min(1.0, tff.diagnostics.rank_p_value(ranks, NUM_RANKED).min() * ranks.shape[1])
-        size = sum(v.shape.num_elements() for v in flow.trainable_variables)
-        rows.append((name, label, f"{size:,}", f"{kl:.3f}", f"{accuracy:.3f}",
+        rows.append((name, label, f"{count_parameters(flow):,}", f"{kl:.3f}", f"{accuracy:.3f}",
                      f"{100 * covered:.1f} %", f"{p_value:.2f}", f"{seconds:.0f}"))  # fmt: skip
         title = rf"{name}: draws of $\theta_1$ and $\theta_2$ for two observations $x$"
         figures[name] = plotting.scatter_grid(pictures, 1.0, title=title)

@@ -13,7 +13,7 @@ al. (2017), arXiv:1705.07057; Durkan et al. (2019), arXiv:1906.04032.
 import functools
 import time
 
-from common import parse_options, report, silence
+from common import fit_settings, parse_options, report, silence
 
 with silence():
     import keras
@@ -60,25 +60,18 @@ def main(argv: list[str] | None = None) -> None:
     for name in options.flows.split(","):
         start = time.perf_counter()
         flow, model = make_model(name, options)
-        variables = [*model.variables, *model.optimizer.variables]
-        initial = [variable.numpy() for variable in variables]
+        # So that all targets share the compiled step.
+        untrained = tff.models.Snapshot(model, model.optimizer)
         scores = []
         for toy in TOYS:
             print(f"\n{name}: {toy}")
-            for variable, value in zip(variables, initial, strict=True):
-                variable.assign(value)  # so that all targets share the compiled step
+            untrained.restore()
             num_points = options.epochs * options.steps * options.batch_size
             x = tff.datasets.toy(toy, num_points, seed=2 * options.seed)
             tff.flows.initialize(flow, x[:4096])
-            model.fit(
-                x,
-                batch_size=options.batch_size,
-                epochs=options.epochs,
-                steps_per_epoch=options.steps,
-                shuffle=False,
-                verbose=options.verbose,
-            )
-            log_prob = functools.partial(score, model, model.get_weights())
+            model.fit(x, shuffle=False, **fit_settings(options))
+            predict = functools.partial(model.predict, batch_size=10_000, verbose=0)
+            log_prob = tff.models.Snapshot(flow).bind(predict)
             scores.append(f"{nll(log_prob, test[toy]):.3f}")
             densities[toy][f"{name.split()[0]} {scores[-1]}"] = log_prob
         seconds = (time.perf_counter() - start) / len(TOYS)
@@ -115,18 +108,10 @@ def make_model(name, options):
     return flow, model
 
 
-def score(model, weights, x):
-    """Log-densities of a model as it was."""
-    model.set_weights(weights)
-    return model.predict(x, batch_size=10_000, verbose=0)
-
-
 def nll(log_prob, x):
     """Negative mean log-density; not of all points at once, as exact ones take some memory."""
-    parts = np.array_split(x, max(1, len(x) // 10_000))
-    return -np.mean(
-        np.concatenate([np.asarray(log_prob(part)) for part in parts]).astype("float64")
-    )
+    parts = [np.asarray(log_prob(part)) for part in np.array_split(x, max(1, len(x) // 10_000))]
+    return -np.mean(np.concatenate(parts).astype("float64"))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ in the box, q is uniform at first, and the divergence is an integral over a grid
 
 import functools
 
-from common import parse_options, report, silence
+from common import count_parameters, fit_settings, parse_options, report, silence
 
 with silence():
     import keras
@@ -48,36 +48,27 @@ def main(argv: list[str] | None = None) -> None:
     targets = {name: lambda z, energy=energy: -energy(z) for name, energy in energies.items()}
     panels = {name: {f"{name}: target": log_p} for name, log_p in targets.items()}
     rows, planar = [], {name: {} for name in targets}
+    grid = {"num_points": options.num_points}
     for label in options.flows.split(","):
         family, num_layers = label.split()
         trained, num_parameters = train_on_each(family, int(num_layers), targets, options)
         results = {}
         for name, log_q in trained.items():
-            results[name] = tff.diagnostics.grid_kl(
-                log_q, targets[name], BOX, num_points=options.num_points
-            )
+            results[name] = tff.diagnostics.grid_kl(log_q, targets[name], BOX, **grid)
             panels[name][f"{name}: {label}"] = log_q
             if family == "planar":
                 planar[name][int(num_layers)] = results[name].kl
-        right = np.exp(
-            tff.diagnostics.grid_log_integral(trained["U1"], RIGHT, num_points=options.num_points)
-        )
+        right = np.exp(tff.diagnostics.grid_log_integral(trained["U1"], RIGHT, **grid))
         # All of q is in the box; what the grid finds of it shows how exact the grid is.
         masses = sorted(result.mass for result in results.values())
+        found = f"{masses[0]:.4f} to {masses[-1]:.4f}"
         kls = [f"{result.kl:.4f}" for result in results.values()]
-        rows.append(
-            (label, num_parameters, *kls, f"{right:.3f}", f"{masses[0]:.4f} to {masses[-1]:.4f}")
-        )
+        rows.append((label, num_parameters, *kls, f"{right:.3f}", found))
     report(options, "KL(q || p) on [-4, 4]^2, in nats", HEADER, rows)
 
-    figures = [
-        plotting.density_grid(
-            {title: log_p for row in panels.values() for title, log_p in row.items()},
-            BOX,
-            num_columns=1 + len(rows),
-            num_points=min(200, options.num_points),
-        )
-    ]
+    densities = {title: log_p for row in panels.values() for title, log_p in row.items()}
+    shown = {"num_columns": 1 + len(rows), "num_points": min(200, options.num_points)}
+    figures = [plotting.density_grid(densities, BOX, **shown)]
     if any(planar.values()):
         curves = {name: (list(kls), list(kls.values())) for name, kls in planar.items()}
         axes = {"x_label": "planar layers", "y_label": "KL(q || p) in nats"}
@@ -114,38 +105,19 @@ def train_on_each(family, num_layers, targets, options):
         steps_per_execution=1 if options.quick else 10,
     )
     model.optimizer.build(model.trainable_variables)
-    start = values_of([*model.variables, *model.optimizer.variables])
-    points = tf.TensorSpec([None, 2])
-    log_prob = tf.function(tfd.TransformedDistribution(flow, onto_box).log_prob, [points])
+    start = tff.models.Snapshot(model, model.optimizer)
+    log_prob = tf.function(
+        tfd.TransformedDistribution(flow, onto_box).log_prob, [tf.TensorSpec([None, 2])]
+    )
+    annealing = tff.models.BetaAnnealing(num_steps=num_steps // 2)
     trained = {}
     for index, name in enumerate(targets):
         print(f"\n{name}, {family}, {num_layers} layers")
-        put_back(start)
+        start.restore()
         chosen.assign(index)
-        model.fit(
-            epochs=options.epochs,
-            steps_per_epoch=options.steps,
-            batch_size=options.batch_size,
-            callbacks=[tff.models.BetaAnnealing(num_steps=num_steps // 2)],
-            verbose=options.verbose,
-        )
-        trained[name] = functools.partial(log_prob_at, values_of(flow.variables), log_prob)
-    return trained, sum(v.shape.num_elements() for v in flow.trainable_variables)
-
-
-def values_of(variables):
-    return [(variable, variable.numpy()) for variable in variables]
-
-
-def put_back(values):
-    for variable, value in values:
-        variable.assign(value)
-
-
-def log_prob_at(values, log_prob, z):
-    """The log-density of a flow as it was when its variables had these values."""
-    put_back(values)
-    return log_prob(z)
+        model.fit(callbacks=[annealing], **fit_settings(options))
+        trained[name] = tff.models.Snapshot(flow).bind(log_prob)
+    return trained, count_parameters(flow)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,17 @@ RealNVP and Glow with uniform and with variational noise on the integers; sample
 (Kingma and Dhariwal 2018, arXiv:1807.03039) and arcs between latents (Dinh et al. 2016,
 arXiv:1605.08803). And an autoregressive mixture of Gaussians, with noise and without: a density of
 integers alone grows without bound, below zero bits (Uria et al. 2013, arXiv:1306.0186; Theis et
-al. 2015, arXiv:1511.01844). The digits of scikit-learn, 8 x 8 with 17 levels, need no download.
+al. 2015, arXiv:1511.01844). The digits of scikit-learn, 8 x 8 with 17 levels, need no download;
+MNIST is downloaded by TensorFlow Datasets, or has to be where that looks for it.
 
     python examples/mnist_flow.py [--quick] [--seed 0] [--output DIR]
     python examples/mnist_flow.py --dataset mnist --epochs 3    # a CPU, hours
     python examples/mnist_flow.py --dataset mnist --epochs 100 --channels 96 --steps 16    # a GPU
-
-MNIST is downloaded by TensorFlow Datasets, or has to be where that looks for it.
 """
 
 import time
 
-from common import parse_options, report, silence
+from common import count_parameters, parse_options, report, silence
 
 with silence():
     import keras
@@ -45,10 +44,9 @@ HEADER = ("model", "noise", "weights", "train", "test, 1 draw", "test, all draws
 def main(argv: list[str] | None = None) -> None:
     options = parse_options(__doc__, FULL, QUICK, argv)
     options.levels, splits = DATASETS[options.dataset]
-    sizes = (options.batch_size, 250, 250)
     train, validation, test = (
         tff.datasets.load(options.dataset, split, batch_size=size, seed=options.seed)
-        for split, size in zip(splits, sizes, strict=True)
+        for split, size in zip(splits, (options.batch_size, 250, 250), strict=True)
     )
     images = next(iter(test))
 
@@ -60,13 +58,15 @@ def main(argv: list[str] | None = None) -> None:
             density = make_density(name, noise, images.shape[1:], options)
             if name == "Glow":
                 tff.flows.initialize(density, next(iter(train)))
+            draws, data = (1, options.draws), [train, validation, test]
+            if noise == "none":  # the integers themselves as numbers
+                draws, data = (None, None), [x.map(lambda x: tf.cast(x, "float32")) for x in data]
             start = time.perf_counter()
-            history = fit(name, density, train, validation, options)
+            history = fit(name, density, *data[:2], options)
             seconds = time.perf_counter() - start
-            size = sum(v.shape.num_elements() for v in density.trainable_variables)
-            bits = [mean_bits(density, test, draws) for draws in (1, options.draws)]
-            bits = [history["bits_per_dim"][-1], *bits]
-            rows.append((name, noise, f"{size:,}", *(f"{b:.3f}" for b in bits), f"{seconds:.0f}"))
+            bits = [tff.diagnostics.bits_per_dim(density, data[2], num_samples=n) for n in draws]
+            bits = [f"{value:.3f}" for value in (history["bits_per_dim"][-1], *bits)]
+            rows.append((name, noise, f"{count_parameters(density):,}", *bits, f"{seconds:.0f}"))
             if name == "mixture":
                 bits = history["val_bits_per_dim"]
                 curves[f"noise: {noise}"] = (np.arange(len(bits)) + 1, bits)
@@ -82,16 +82,12 @@ def main(argv: list[str] | None = None) -> None:
         f"{options.seed}; bits per dimension, the bound with 1 draw and with {options.draws} draws"
     )
     report(options, title, HEADER, rows)
-    figures = []
-    if shown:
-        images = {label: v / (options.levels - 1) for label, v in shown.items()}
-        figures.append(plotting.image_rows(images))
+    shown = {label: images / (options.levels - 1) for label, images in shown.items()}
+    figures = [plotting.image_rows(shown)] if shown else []
     if curves:
-        figure = plotting.lines(
-            curves, x_label="epoch", y_label="bits per dimension of the mixture, validation",
-            references={"less is impossible": 0.0},
-        )  # fmt: skip
-        figures.append(figure)
+        y_label = "bits per dimension of the mixture, validation"
+        limit = {"less is impossible": 0.0}
+        figures.append(plotting.lines(curves, x_label="epoch", y_label=y_label, references=limit))
     print(plotting.save(plotting.stacked(figures), options.output / "mnist_flow.png"))
 
 
@@ -100,9 +96,8 @@ def make_density(name, noise, shape, options):
     size, seed = int(np.prod(shape)), options.seed
     if name == "mixture":
         # Without a floor under its scales, so that nothing but the data bounds the density.
-        mixture = tff.distributions.autoregressive_base(
-            size, hidden_units=[options.hidden] * 2, min_scale=0.0, seed=seed
-        )
+        settings = {"hidden_units": [options.hidden] * 2, "min_scale": 0.0, "seed": seed}
+        mixture = tff.distributions.autoregressive_base(size, **settings)
         half = 0.5 if noise == "uniform" else 0.5 * options.levels
         as_images = tfp.bijectors.Reshape(shape, [size])
         density = tfp.bijectors.Shift(half)(tfp.bijectors.Scale(half)(as_images))(mixture)
@@ -118,30 +113,17 @@ def make_density(name, noise, shape, options):
 
 
 def fit(name, density, train, validation, options):
-    """Adam with a falling rate; the integers themselves as numbers where there is no noise."""
-    if density.dtype.is_floating:
-        train, validation = (x.map(lambda x: tf.cast(x, tf.float32)) for x in (train, validation))
+    """Adam with a falling rate."""
     epochs = options.mixture_epochs if name == "mixture" else options.epochs
     steps = epochs * train.cardinality().numpy()
     rate = keras.optimizers.schedules.CosineDecay(3e-3, steps)
     if name == "mixture":  # How narrow a density can get depends on how short the steps are.
         rate = keras.optimizers.schedules.ExponentialDecay(1e-2, steps, 1e-3)
     model = tff.models.DensityModel(density)
-    model.compile(
-        keras.optimizers.Adam(rate, clipnorm=100.0), jit_compile=False, run_eagerly=options.quick
-    )
+    adam = keras.optimizers.Adam(rate, clipnorm=100.0)
+    model.compile(adam, jit_compile=False, run_eagerly=options.quick)
     fitted = model.fit(train, epochs=epochs, validation_data=validation, verbose=options.verbose)
     return fitted.history
-
-
-def mean_bits(density, data, num_draws):
-    """Of all images, each with its own draws of the noise, the same at every call."""
-    size = density.event_shape.num_elements() * np.log(2.0)
-    if density.dtype.is_floating:
-        nats = [density.log_prob(tf.cast(x, tf.float32)) for x in data]
-    else:
-        nats = [density.log_prob(x, seed=[0, k], num_samples=num_draws) for k, x in enumerate(data)]
-    return -np.mean(np.concatenate(nats)) / size
 
 
 if __name__ == "__main__":

@@ -9,14 +9,13 @@ arXiv:1906.02845). No score is best everywhere, and each of them fails somewhere
     python examples/outliers.py [--quick] [--seed 0] [--output DIR]
 """
 
-from common import parse_options, report, silence
+from common import load_digits, parse_options, report, silence
 
 with silence():
     import keras
     import numpy as np
     import tensorflow as tf
     import tensorflow_probability as tfp
-    from sklearn.metrics import roc_auc_score
 
     import tfp_flows as tff
     from tfp_flows import plotting
@@ -42,12 +41,10 @@ def main(argv: list[str] | None = None) -> None:
     options = parse_options(__doc__, FULL, QUICK, argv)
     digits = {split: load_digits(split) for split in ("train", "validation", "test")}
     patches = {
-        split: tff.datasets.photographs(number, part, seed=options.seed + k)
-        for k, (split, part, number) in enumerate(
-            [("train", "train", options.patches), ("validation", "test", NUM_TESTED),
-             ("test", "test", NUM_TESTED)]
-        )
-    }  # fmt: skip
+        "train": tff.datasets.photographs(options.patches, "train", seed=options.seed),
+        "validation": tff.datasets.photographs(NUM_TESTED, "test", seed=options.seed + 1),
+        "test": tff.datasets.photographs(NUM_TESTED, "test", seed=options.seed + 2),
+    }
     plain = tff.datasets.plain_images(NUM_TESTED, [8, 8, 1], NUM_LEVELS, seed=options.seed)
     rows, shown, panels = [], {}, {}
     for name, own, other in (
@@ -57,14 +54,16 @@ def main(argv: list[str] | None = None) -> None:
         spoiled = tff.datasets.spoiled(own["test"], NUM_LEVELS, seed=options.seed)
         sets = {name: own["test"], **other, **spoiled, **plain}
         log_prob, background = train_pair(name, own["train"], options)
-        scores = judge(sets, own["validation"], log_prob, background)
-        for label in list(sets)[1:]:
-            aurocs = [auroc(score[name], score[label]) for score in scores.values()]
-            median = np.median(-scores["likelihood"][label])
+        nats = {label: log_prob(images) for label, images in sets.items()}
+        reference = log_prob(own["validation"])
+        scores = {k: judge(nats[k], reference, background(x)) for k, x in sets.items()}
+        own_scores = scores.pop(name)
+        for label, other_scores in scores.items():
+            aurocs = map(tff.diagnostics.auroc, own_scores, other_scores)
+            median = np.median(nats[label])
             rows.append((name, label, f"{median:.4g}", *(f"{value:.2f}" for value in aurocs)))
         panels[f"trained on {name}: log p, nats"] = {
-            label: np.maximum(-scores["likelihood"][label], LOWEST)
-            for label in (name, *COMPARED[name])
+            label: np.maximum(nats[label], LOWEST) for label in (name, *COMPARED[name])
         }
         shown[name] = own["test"]
         shown |= {f"{name}, {label}": images for label, images in spoiled.items()}
@@ -74,16 +73,9 @@ def main(argv: list[str] | None = None) -> None:
         f"{options.seed}; 0.5 is a guess, below 0.5 others look better than test images"
     )
     report(options, title, HEADER, rows)
-    rows_of_images = {k: v[:SHOWN] / (NUM_LEVELS - 1) for k, v in (shown | plain).items()}
-    figures = [
-        plotting.histograms(panels, bins=40, num_columns=2),
-        plotting.image_rows(rows_of_images),
-    ]
+    images = {label: x[:SHOWN] / (NUM_LEVELS - 1) for label, x in (shown | plain).items()}
+    figures = [plotting.histograms(panels, bins=40, num_columns=2), plotting.image_rows(images)]
     print(plotting.save(plotting.stacked(figures), options.output / "outliers.png"))
-
-
-def load_digits(split):
-    return np.concatenate(list(tff.datasets.load("digits", split, batch_size=250, shuffle=False)))
 
 
 def train_pair(name, images, options):
@@ -107,11 +99,8 @@ def fit(images, options):
     density = tff.distributions.Dequantized(flow, NUM_LEVELS, logit=True)
     model = tff.models.DensityModel(density)
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, options.steps)
-    model.compile(
-        keras.optimizers.AdamW(rate, weight_decay=1e-3),
-        run_eagerly=options.quick,
-        jit_compile=False,
-    )
+    adam = keras.optimizers.AdamW(rate, weight_decay=1e-3)
+    model.compile(adam, run_eagerly=options.quick, jit_compile=False)
     data = tf.data.Dataset.from_tensor_slices(images).shuffle(len(images), seed=options.seed)
     data = data.repeat().batch(options.batch_size)
     epochs = min(10, options.steps)
@@ -119,26 +108,13 @@ def fit(images, options):
     return lambda x: density.log_prob(x, seed=[0, 0], num_samples=options.draws).numpy()
 
 
-def judge(sets, reference, log_prob, background):
-    """The three scores of each set of images; more is stranger."""
-    nats = {label: log_prob(images) for label, images in sets.items()}
-    reference = log_prob(reference)
-    return {
-        "likelihood": {label: -value for label, value in nats.items()},
-        "typicality": {
-            label: tff.diagnostics.typicality(value, reference) for label, value in nats.items()
-        },
-        "ratio": {
-            label: tff.diagnostics.likelihood_ratio(value, background(sets[label]))
-            for label, value in nats.items()
-        },
-    }
-
-
-def auroc(own, others):
-    """The probability that a strange image has a higher score than one of the test set."""
-    is_other = np.repeat([0, 1], [len(own), len(others)])
-    return roc_auc_score(is_other, np.concatenate([own, others]))
+def judge(log_prob, reference, background):
+    """The likelihood, typicality and ratio of events from log-densities; more is stranger."""
+    return (
+        -log_prob,
+        tff.diagnostics.typicality(log_prob, reference),
+        tff.diagnostics.likelihood_ratio(log_prob, background),
+    )
 
 
 if __name__ == "__main__":

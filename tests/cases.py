@@ -116,6 +116,7 @@ CASES: dict[str, Case] = {
     "coupling_inverted": _coupling(tff.transformers.Inverted(tff.transformers.Affine()), _HALF),
     "coupling_spline": _coupling(tff.transformers.RationalQuadraticSpline(4, 3.0), _HALF),
     "elementwise_affine": _elementwise(tff.transformers.Affine(), 3),
+    "elementwise_exponential_affine": _elementwise(tff.transformers.ExponentialAffine(), 3),
     "elementwise_spline": _elementwise(tff.transformers.RationalQuadraticSpline(5, 2.0), 3),
     "elementwise_circular": _elementwise(
         tff.transformers.CircularRationalQuadraticSpline(4), 3, domain=_angles, codomain=_angles

@@ -69,6 +69,7 @@ def test_free_energy_difference_counts_draws_of_the_target():
     estimate = free_energy_difference(np.zeros(10), in_a, in_b)
     assert estimate.value == pytest.approx(math.log(6 / 2))
     assert estimate.standard_error == pytest.approx(math.sqrt(10 / 9 * (1 / 6 + 1 / 2)))
+    assert free_energy_difference(None, in_a, in_b) == estimate
     assert free_energy_difference(np.zeros(10), in_b, in_a).value == pytest.approx(-math.log(3))
 
 
@@ -87,6 +88,8 @@ def test_free_energy_profile_of_weighted_draws():
     np.testing.assert_allclose(free_energy_profile(log_weights, x, edges), exact, atol=0.05)
     few = free_energy_profile([0.0, 0.0, math.log(2.0)], [0.1, 0.9, 2.5], [0.0, 1.0, 2.0, 4.0])
     np.testing.assert_allclose(few, [math.log(2.0), math.inf, math.log(4.0)])
+    equal = free_energy_profile(None, [0.1, 0.9, 2.5], [0.0, 1.0, 3.0])
+    np.testing.assert_allclose(equal, [math.log(3 / 2), math.log(6.0)])
     with pytest.raises(ValueError, match=r"Argument `coordinate`: expected the shape \(2,\)"):
         free_energy_profile([0.0, 0.0], [0.0], [0.0, 1.0])
     with pytest.raises(ValueError, match="Argument `edges`: expected two or more ascending"):
@@ -161,6 +164,8 @@ def test_importance_sampling_of_a_gaussian():
     estimate = log_normalizer(drawn.log_weights)
     exact = 3.0 + math.log(2.0 * math.pi)
     assert abs(estimate.value - exact) < 4.0 * estimate.standard_error < 0.05
+    relative = drawn.relative_log_weights
+    np.testing.assert_allclose(relative, drawn.log_weights - estimate.value, atol=1e-9)
     assert len(np.unique(z[:, 0])) > 20_490  # no batch is drawn twice
     resampled = drawn.resample(20_000, seed=0)
     np.testing.assert_allclose(np.mean(resampled, axis=0), [0.0, 0.0], atol=0.06)
@@ -260,6 +265,7 @@ def test_potentials_take_tensors(name):
     with tf.GradientTape() as tape:
         tape.watch(z)
         value = ours(z)
+    np.testing.assert_array_equal(ours.log_prob(z), -value)
     assert value.shape == ours.reaction_coordinate(z).shape == [2, 3]
     assert value.dtype == tf.float32
     assert np.all(np.isfinite(tape.gradient(value, z)))

@@ -177,7 +177,7 @@ def test_gradients_are_counted_and_chains_are_those_of_their_seed():
         inference.sample_hmc(log_prob, np.zeros([2, 1], np.float64), **settings) for _ in range(2)
     )
     assert first.num_gradients == 2 * 5 * 4
-    assert 2 * (first.num_gradients + first.num_adaptation_gradients) == 2 * int(count)
+    assert 2 * first.total_gradients == 2 * int(count)
     np.testing.assert_array_equal(first.samples, second.samples)
     assert first.samples.dtype == tf.float64
 

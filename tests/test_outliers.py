@@ -6,7 +6,7 @@ import scipy.stats
 from sklearn.metrics import roc_auc_score
 
 from tfp_flows.datasets import mutate, photographs, plain_images, spoiled
-from tfp_flows.diagnostics import likelihood_ratio, typicality
+from tfp_flows.diagnostics import auroc, likelihood_ratio, typicality
 
 
 def test_typicality_sees_the_mode_of_a_gaussian_and_the_likelihood_does_not():
@@ -39,6 +39,15 @@ def test_likelihood_ratio_cancels_the_background():
     assert roc_auc_score(is_other, -log_prob(events)) < 0.7
     score = likelihood_ratio(log_prob(events), background(events))
     assert roc_auc_score(is_other, score) > 0.97
+
+
+def test_auroc_is_that_of_scikit_learn():
+    """With ties, which count half, and for sets of different sizes."""
+    rng = np.random.default_rng(0)
+    own, others = rng.integers(10, size=300), 2 + rng.integers(10, size=200)
+    expected = roc_auc_score(np.repeat([0, 1], [300, 200]), np.concatenate([own, others]))
+    assert auroc(own, others) == pytest.approx(expected, abs=1e-12)
+    assert auroc([0.0], [1.0, 2.0]) == 1.0
 
 
 def test_mutation():
@@ -98,6 +107,8 @@ def test_photographs():
 BAD = {
     "nan": (lambda: typicality([np.nan], [1.0]), ValueError, "`log_prob`.*nan"),
     "no reference": (lambda: typicality([1.0], []), ValueError, "`reference_log_prob`"),
+    "no scores": (lambda: auroc([], [1.0]), ValueError, "`scores`"),
+    "no other scores": (lambda: auroc([1.0], []), ValueError, "`other_scores`"),
     "shapes": (
         lambda: likelihood_ratio([1.0], [1.0, 2.0]),
         ValueError,

@@ -52,6 +52,21 @@ class Potential(abc.ABC):
         """
         return self._energy(*self._coordinates(z))
 
+    def log_prob(self, z: Any) -> tf.Tensor:
+        """Returns the log-density up to its constant: -U(z) is log p(z) + `log_normalizer()`.
+
+        Args:
+          z: floating-point tensor `[..., event_size]`.
+
+        Returns:
+          -U(z) `[...]` in nats, in the dtype of z.
+
+        Raises:
+          TypeError: z is not floating.
+          ValueError: z has another shape.
+        """
+        return -self(z)
+
     def reaction_coordinate(self, z: Any) -> tf.Tensor:
         """Returns s(z).
 

@@ -1,6 +1,8 @@
 """How good samples and densities are: pure functions of arrays and callables."""
 
+from tfp_flows.diagnostics.bits import bits_per_dim
 from tfp_flows.diagnostics.calibration import coverage, rank_p_value, simulation_ranks
+from tfp_flows.diagnostics.divergence import sampled_kl
 from tfp_flows.diagnostics.grid import GridKL, grid_kl, grid_log_integral
 from tfp_flows.diagnostics.importance import (
     Estimate,
@@ -10,13 +12,15 @@ from tfp_flows.diagnostics.importance import (
     log_normalizer,
 )
 from tfp_flows.diagnostics.machine import describe_machine
-from tfp_flows.diagnostics.outliers import likelihood_ratio, typicality
+from tfp_flows.diagnostics.outliers import auroc, likelihood_ratio, typicality
 from tfp_flows.diagnostics.pareto import pareto_shape
 from tfp_flows.diagnostics.two_sample import c2st
 
 __all__ = [
     "Estimate",
     "GridKL",
+    "auroc",
+    "bits_per_dim",
     "c2st",
     "coverage",
     "describe_machine",
@@ -29,6 +33,7 @@ __all__ = [
     "log_normalizer",
     "pareto_shape",
     "rank_p_value",
+    "sampled_kl",
     "simulation_ranks",
     "typicality",
 ]

@@ -109,7 +109,7 @@ def free_energy_difference(log_weights: Any, in_a: Any, in_b: Any) -> Estimate:
 
     Args:
       log_weights: log w `[n]` in nats, such as -U(z)/kT - log q(z) of independent draws z of q;
-        zeros for draws of the target itself. Minus infinity is a weight of zero.
+        `None` for draws of the target itself. Minus infinity is a weight of zero.
       in_a: which draws are in state A, boolean `[n]`.
       in_b: which are in state B, boolean `[n]`. A draw may be in neither state.
 
@@ -140,7 +140,7 @@ def free_energy_difference(log_weights: Any, in_a: Any, in_b: Any) -> Estimate:
     F. Noe, S. Olsson, J. Koehler and H. Wu. Boltzmann Generators, 2019, arXiv:1812.01729. A. Owen.
     Monte Carlo Theory, Methods and Examples, 2013, equation 9.9: the error of a ratio.
     """
-    weights = np.exp(shifted_log_weights(log_weights)[0])
+    weights = _weights(log_weights, np.size(in_a))
     in_a, in_b = _state("in_a", in_a, weights.size), _state("in_b", in_b, weights.size)
     if np.any(in_a & in_b):
         raise ValueError(
@@ -184,10 +184,10 @@ def free_energy_profile(log_weights: Any, coordinate: Any, edges: Any) -> np.nda
     from tfp_flows import diagnostics
 
     s = np.random.default_rng(0).normal(size=10_000)
-    profile = diagnostics.free_energy_profile(np.zeros(10_000), s, edges=[-1.0, 0.0, 1.0])
+    profile = diagnostics.free_energy_profile(None, s, edges=[-1.0, 0.0, 1.0])
     ```
     """
-    weights = np.exp(shifted_log_weights(log_weights)[0])
+    weights = _weights(log_weights, np.size(coordinate))
     coordinate, edges = np.asarray(coordinate), np.asarray(edges)
     if coordinate.shape != weights.shape:
         raise ValueError(
@@ -221,6 +221,13 @@ def shifted_log_weights(log_weights: Any) -> tuple[np.ndarray, float]:
         kind = "only weights of zero" if largest == -math.inf else largest
         raise ValueError(f"Argument `log_weights`: expected finite numbers, received {kind}.")
     return values - largest, largest
+
+
+def _weights(log_weights: Any, num_draws: int) -> np.ndarray:
+    """The weights up to a factor; for `None` equal ones, of so many draws."""
+    if log_weights is None:
+        return np.ones(num_draws)
+    return np.exp(shifted_log_weights(log_weights)[0])
 
 
 def _state(argument: str, members: Any, size: int) -> np.ndarray:

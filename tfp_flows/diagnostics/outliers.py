@@ -1,4 +1,4 @@
-"""Scores of how unusual events are, from their log-densities: more is more unusual."""
+"""Scores of how unusual events are, from their log-densities (more is more), and their quality."""
 
 from typing import Any
 
@@ -95,6 +95,47 @@ def likelihood_ratio(log_prob: Any, background_log_prob: Any) -> np.ndarray:
             f"{background.shape}."
         )
     return background - log_prob
+
+
+def auroc(scores: Any, other_scores: Any) -> float:
+    """How well a score tells two kinds of events apart: the area under its ROC curve.
+
+    ```none
+    P(score of another event > score of an own one) + P(both are equal) / 2
+    ```
+
+    1 is a perfect score, 0.5 is a guess, and below 0.5 the score takes the one for the other.
+
+    Args:
+      scores: of the distribution's own events, `[n]`.
+      other_scores: of other events, which should have more, `[m]`.
+
+    Returns:
+      The area, in [0, 1].
+
+    Raises:
+      ValueError: a number is not finite, or there is none.
+
+    #### Examples
+
+    ```python
+    from tfp_flows import diagnostics
+
+    diagnostics.auroc([1.0, 2.0], [2.0, 3.0])  # 3.5 of four pairs
+    ```
+
+    #### References
+
+    J. A. Hanley and B. J. McNeil, The Meaning and Use of the Area under a Receiver Operating
+    Characteristic (ROC) Curve, Radiology 143(1), 1982.
+    """
+    own = np.sort(_finite("scores", scores), axis=None)
+    others = _finite("other_scores", other_scores)
+    for argument, values in (("scores", own), ("other_scores", others)):
+        if values.size == 0:
+            raise ValueError(f"Argument `{argument}`: expected at least one number, received 0.")
+    below, not_above = (np.searchsorted(own, others, side=side) for side in ("left", "right"))
+    return float(np.mean(below + not_above) / (2 * own.size))
 
 
 def _finite(argument: str, value: Any) -> np.ndarray:

@@ -5,6 +5,7 @@ from tfp_flows.inference.hmc import HMCResult, sample_hmc
 from tfp_flows.inference.importance import ImportanceSamples, importance_sample
 from tfp_flows.inference.latents import at_temperature, interpolate
 from tfp_flows.inference.neutra import hmc_kernel, neutra_kernel
+from tfp_flows.inference.speed import samples_per_second
 
 __all__ = [
     "Completion",
@@ -17,4 +18,5 @@ __all__ = [
     "interpolate",
     "neutra_kernel",
     "sample_hmc",
+    "samples_per_second",
 ]

@@ -38,6 +38,11 @@ class HMCResult(NamedTuple):
     num_adaptation_gradients: int
 
     @property
+    def total_gradients(self) -> int:
+        """Gradients of the target that all steps took, those of the adaptation, too."""
+        return self.num_gradients + self.num_adaptation_gradients
+
+    @property
     def effective_samples_per_gradient(self) -> float:
         """The smallest effective sample size, per gradient of the target."""
         return float(tf.reduce_min(self.effective_sample_size)) / self.num_gradients

@@ -24,6 +24,12 @@ class ImportanceSamples(NamedTuple):
     samples: np.ndarray
     log_weights: np.ndarray
 
+    @property
+    def relative_log_weights(self) -> np.ndarray:
+        """The log-weights with mean weight 1, `[n]`: log(p / q) by the estimate of log Z."""
+        shifted = self.log_weights - np.max(self.log_weights)
+        return shifted - np.log(np.mean(np.exp(shifted)))
+
     def resample(self, num_samples: int, seed: int | None = None) -> np.ndarray:
         """Draws from the samples with their weights, with replacement.
 

@@ -6,6 +6,7 @@ from tfp_flows.models.adoption import adopt_variables
 from tfp_flows.models.callbacks import BetaAnnealing, EarlyStopping, PictureEvery
 from tfp_flows.models.density import DensityModel
 from tfp_flows.models.reverse_kl import ReverseKLModel
+from tfp_flows.models.snapshot import Snapshot
 from tfp_flows.models.vae import FlowVAE
 
 if keras.backend.backend() != "tensorflow":
@@ -21,5 +22,6 @@ __all__ = [
     "FlowVAE",
     "PictureEvery",
     "ReverseKLModel",
+    "Snapshot",
     "adopt_variables",
 ]

@@ -1,6 +1,6 @@
 """Elementwise monotone maps, both ways, each with its log-derivative."""
 
-from tfp_flows.transformers.affine import Additive, Affine
+from tfp_flows.transformers.affine import Additive, Affine, ExponentialAffine
 from tfp_flows.transformers.base import Transformer, check_transformer
 from tfp_flows.transformers.circular_spline import CircularRationalQuadraticSpline
 from tfp_flows.transformers.deep_sigmoid import DeepSigmoid
@@ -15,6 +15,7 @@ __all__ = [
     "Affine",
     "CircularRationalQuadraticSpline",
     "DeepSigmoid",
+    "ExponentialAffine",
     "Inverted",
     "LogisticMixtureCDF",
     "RationalQuadraticSpline",

@@ -1,4 +1,4 @@
-"""Affine maps: the transformers of NICE and RealNVP."""
+"""Affine maps: the transformers of NICE, RealNVP and MAF."""
 
 import tensorflow as tf
 
@@ -73,3 +73,39 @@ class Affine(Transformer):
     def inverse(self, y, params):
         scale = positive_above(params[..., 1], _MIN_SCALE)
         return (y - params[..., 0]) / scale, -tf.math.log(scale)
+
+
+class ExponentialAffine(Transformer):
+    """`y = exp(s) x + shift`: R -> R. Both directions cost the same.
+
+    Two parameters for each element: `s` and the shift. The scale is the one of the papers: it grows
+    by a factor where that of `Affine` grows by a constant, so that it fits targets whose own scales
+    do, such as `datasets.funnel`. It has no floor and no ceiling: large parameters overflow, and
+    training takes more care.
+
+    #### Examples
+
+    ```python
+    import tfp_flows as tff
+
+    flow = tff.flows.maf(
+        event_size=3, num_layers=2, transformer=tff.transformers.ExponentialAffine(), seed=0
+    )
+    ```
+
+    #### References
+
+    Dinh, Sohl-Dickstein and Bengio (2016), Density estimation using Real NVP, arXiv:1605.08803, eq.
+    7 and 8; Papamakarios, Pavlakou and Murray (2017), Masked Autoregressive Flow for Density
+    Estimation, arXiv:1705.07057, eq. 3.
+    """
+
+    num_params = 2
+
+    def forward(self, x, params):
+        log_scale = params[..., 0]
+        return tf.exp(log_scale) * x + params[..., 1], log_scale
+
+    def inverse(self, y, params):
+        log_scale = params[..., 0]
+        return tf.exp(-log_scale) * (y - params[..., 1]), -log_scale
