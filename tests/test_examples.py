@@ -11,7 +11,9 @@ import pytest
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 # `planar_and_radial` trains nothing; tests/test_plotting.py runs it.
-STORIES = sorted({path.stem for path in EXAMPLES.glob("*.py")} - {"common", "planar_and_radial"})
+STORIES = sorted(
+    {path.stem for path in EXAMPLES.glob("*.py")} - {"common", "gallery", "planar_and_radial"}
+)
 MORE_OPTIONS = {"vae_binarized_mnist": ["--compare"]}
 
 
@@ -48,6 +50,17 @@ def test_story(name, main, tmp_path, capsys):
         assert row[0] in printed
         assert any(re.fullmatch(r"[-+]?[\d.,]+(e-\d+)?( %)?", cell) for cell in row[1:]), row
         assert not {"nan", "inf", "-inf"} & set(row)
+
+
+def test_the_gallery_is_what_the_stored_tables_say(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    gallery = importlib.import_module("gallery")
+    assert gallery.gallery() in gallery.README.read_text("utf-8")
+    assert set(gallery.STORIES) == set(STORIES) - {"vae_binarized_mnist"}
+    for story, (pictures, _) in gallery.STORIES.items():
+        assert (EXAMPLES / "results" / f"{story}.md").exists()
+        for picture in pictures:
+            assert (EXAMPLES / "gallery" / f"{picture}.png").exists()
 
 
 def run(name, *options):
