@@ -4,15 +4,20 @@
 #   make test    run the tests
 #   make lint    check style and format
 #   make gallery run every story of examples/ in full: its picture and its table (an hour)
-#   make bench   time layers and compilation; the tables go to benchmarks/results/
+#   make bench   run every benchmark: tables and pictures go to benchmarks/results/ (an hour or more)
+#   make bench-peers  compare a training step with normflows, zuko and flowjax, which get an
+#                environment of their own
 #   make clean   remove what these targets made (outputs/ stays)
 #
-# Settings: PYTHON=python3.12 (3.10 to 3.13), VENV=folder, TRAIN_ARGS="...", PYTEST_ARGS="...".
+# Settings: PYTHON=python3.12 (3.10 to 3.13), VENV=folder, TRAIN_ARGS="...", PYTEST_ARGS="...",
+# BENCH_ARGS="...", and TFP_FLOWS_DATA_DIR=folder with the data sets of TFDS for make bench.
 
 PYTHON ?= python3
 VENV ?= .venv
 TRAIN_ARGS ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
+PEERS ?= .venv-peers
 
 python := $(VENV)/bin/python
 made := $(VENV)/pyvenv.cfg
@@ -23,7 +28,12 @@ pip := PYTHONWARNINGS=ignore $(python) -m pip install -q --disable-pip-version-c
 .DEFAULT_GOAL := test
 STORIES := density_2d density_toys energy_2d boltzmann_double_well mnist_flow outliers completion \
 	conditional neutra_hmc distill_iaf
-.PHONY: train test lint gallery $(STORIES) bench clean same-python always
+peers_installed := $(PEERS)/.installed
+BENCHMARKS := $(patsubst benchmarks/%.py,bench-%,$(filter-out %/common.py,$(wildcard benchmarks/*.py)))
+bench_input_pipeline = $(if $(TFP_FLOWS_DATA_DIR),--data-dir "$(TFP_FLOWS_DATA_DIR)")
+bench_training_step = $(if $(wildcard $(peers_installed)),--peers $(PEERS)/bin/python)
+bench_tutorial = $(bench_training_step)
+.PHONY: train test lint gallery $(STORIES) bench $(BENCHMARKS) bench-peers clean same-python always
 
 train: $(installed)
 	$(python) examples/vae_binarized_mnist.py --compare $(TRAIN_ARGS)
@@ -40,12 +50,19 @@ gallery: $(STORIES)
 $(STORIES): $(installed)
 	$(python) examples/$@.py --verbose 2 --output examples/gallery --table examples/results/$@.md
 
+# One after the other, also under `make -j`: they would slow each other down.
 bench: $(installed)
-	$(python) benchmarks/stacks.py --output benchmarks/results/stacks.md
-	$(python) benchmarks/compile_time.py --output benchmarks/results/compile_time.md
+	@for target in $(BENCHMARKS); do $(MAKE) $$target || exit 1; done
+
+$(BENCHMARKS): bench-%: $(installed)
+	$(python) benchmarks/$*.py --output benchmarks/results/$*.md $(bench_$*) $(BENCH_ARGS)
+
+bench-peers: $(installed) $(peers_installed)
+	$(MAKE) bench-training_step bench-tutorial
 
 clean:
 	@if [ -f "$(made)" ]; then rm -rf "$(VENV)"; fi
+	@if [ -f "$(PEERS)/pyvenv.cfg" ]; then rm -rf "$(PEERS)"; fi
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -58,6 +75,13 @@ $(installed): setup.cfg pyproject.toml $(made) | same-python
 	@echo "Installing tfp_flows and its dependencies into $(VENV): 2 GB, some minutes."
 	@$(pip) "pip>=25"
 	@$(pip) -e ".[dev]"
+	@touch $@
+
+# Nobody who only installs the package installs these.
+$(peers_installed): benchmarks/peers/requirements.txt | $(installed)
+	@echo "Installing normflows, zuko and flowjax into $(PEERS): 1 to 6 GB, some minutes."
+	@$(python) -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check -r $<
 	@touch $@
 
 $(made):

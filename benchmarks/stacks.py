@@ -1,22 +1,21 @@
 """What does a log-det cost, and what does a stack gain over a chain of single layers?
 
-    python benchmarks/stacks.py [--quick] [--output FILE]
+    python benchmarks/stacks.py [--quick] [--output FILE.md]
 
 K planar or radial layers on D dimensions, as one stack and as a `tfb.Chain`: forward with log-det,
 its gradient, and inverse with log-det; as a graph and compiled by XLA. Medians over repetitions in
 alternating order, in milliseconds; "bare" is the forward pass without the log-det.
 """
 
-import os
-import statistics
-import time
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from collections.abc import Sequence
 
 import numpy as np
+from common import parse_options, report
+
+# isort: split
 import tensorflow as tf
 import tensorflow_probability as tfp
-from common import parse_options, report
+from harness.timing import Local, alternate, in_mode
 
 import tfp_flows as tff
 
@@ -41,8 +40,8 @@ def layers(name, num_layers, event_size):
     return stack(*parameters), tfp.bijectors.Chain([single(*s) for s in slices])
 
 
-def works(bijector, x, jit_compile):
-    """The functions to time, by column."""
+def works(bijector, x, mode):
+    """The clocks, by column."""
 
     def forward():
         value = tf.identity(x)
@@ -59,43 +58,34 @@ def works(bijector, x, jit_compile):
         return bijector.inverse(value), bijector.inverse_log_det_jacobian(value, 1)
 
     functions = (lambda: bijector.forward(tf.identity(x)), forward, gradient, inverse)
-    compiled = [tf.function(f, jit_compile=jit_compile, autograph=False) for f in functions]
-    return dict(zip(COLUMNS, compiled, strict=True))
+    return {
+        column: Local(in_mode(function, mode))
+        for column, function in zip(COLUMNS, functions, strict=True)
+    }
 
 
-def medians(functions, repetitions):
-    """Median milliseconds of each function, all of them in turn so that drift hits all alike."""
-    times = {key: [] for key in functions}
-    for repetition in range(repetitions + 3):
-        for key, function in functions.items():
-            start = time.perf_counter()
-            tf.nest.map_structure(lambda t: t.numpy(), function())
-            if repetition >= 3:  # the first ones compile and warm up
-                times[key].append(1e3 * (time.perf_counter() - start))
-    return {key: statistics.median(values) for key, values in times.items()}
-
-
-def main() -> None:
-    options = parse_options(__doc__)
+def main(argv: Sequence[str] | None = None) -> None:
+    options = parse_options(__doc__, argv)
     num_layers, event_size, batch, repetitions = (
-        (3, 4, 8, 2) if options.quick else (32, 64, 1024, 30)
+        (2, 4, 8, 2) if options.quick else (32, 64, 1024, 30)
     )
+    modes = ("graph",) if options.quick else ("graph", "XLA")
     x = tf.random.stateless_normal([batch, event_size], seed=[0, 1])
     rows = []
     for name in ("planar", "radial"):
-        for mode, jit_compile in (("graph", False), ("XLA", True)):
-            functions = {
-                (kind, column): function
+        for mode in modes:
+            clocks = {
+                (kind, column): clock
                 for kind, made in zip(
                     ("stack", "chain"), layers(name, num_layers, event_size), strict=True
                 )
-                for column, function in works(made, x, jit_compile).items()
+                for column, clock in works(made, x, mode).items()
             }
-            result = medians(functions, repetitions)
+            result = alternate(clocks, repetitions)
             for kind in ("stack", "chain"):
                 times = [result[kind, column] for column in COLUMNS]
                 share = max(0.0, 1.0 - times[0] / times[1])
-                rows.append((name, kind, mode, *(f"{t:.2f}" for t in times), f"{share:.0%}"))
+                rows.append((name, kind, mode, *times, share))
     report(
         f"K = {num_layers} layers, D = {event_size}, batch {batch}, float32; milliseconds, medians "
         f"of {repetitions}; {tff.diagnostics.describe_machine()}; `python benchmarks/stacks.py`",

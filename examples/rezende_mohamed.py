@@ -29,6 +29,7 @@ with silence():
 FULL = {
     "posterior": "planar", "num_layers": 80, "latents": 40, "hidden": 400, "dropout": 0.0,
     "epochs": 200, "steps": 500, "batch_size": 100, "learning_rate": 1e-3, "warmup": 10_000,
+    "weight_decay": 0.0,
     "importance_samples": 200, "steps_per_execution": 20, "threads": 0,
 }  # fmt: skip
 QUICK = {
@@ -68,7 +69,7 @@ def train(options, folder):
     posterior = options.posterior if options.num_layers else "none"
     vae = make_vae(posterior, next(iter(test)).shape[1:], options)
     vae.compile(
-        keras.optimizers.Adam(options.learning_rate),
+        keras.optimizers.Adam(options.learning_rate, weight_decay=options.weight_decay or None),
         jit_compile=not options.quick,
         steps_per_execution=options.steps_per_execution,
     )

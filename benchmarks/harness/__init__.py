@@ -1,0 +1,1 @@
+"""What is measured, and how: flows and layers, their competitors, clocks and floors."""
