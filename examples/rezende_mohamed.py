@@ -1,11 +1,12 @@
 """The table of Rezende and Mohamed: what do K planar layers gain on the real binarized MNIST?
 
     python examples/rezende_mohamed.py --posterior planar --num-layers 80 --data-dir DATA
-    python examples/rezende_mohamed.py --collect --table examples/results/rezende_mohamed.md
+    python examples/rezende_mohamed.py --collect --runs examples/results/rezende_mohamed
 
 Each row is a training of its own, of an hour or two; broken off and started again, it goes on after
-its last epoch. `--collect` puts the rows that are done beside the paper's, which took 500,000
-updates: Figure 4 of arXiv:1505.05770 (K = 0: a Gaussian posterior).
+its last epoch, on another machine, too. `--collect` puts the rows that are done, those in
+examples/results/rezende_mohamed/ for example, beside the paper's, which took 500,000 updates:
+Figure 4 of arXiv:1505.05770 (K = 0: a Gaussian posterior).
 """
 
 import argparse
@@ -28,7 +29,7 @@ with silence():
 
 FULL = {
     "posterior": "planar", "num_layers": 80, "latents": 40, "hidden": 400, "dropout": 0.0,
-    "epochs": 200, "steps": 500, "batch_size": 100, "learning_rate": 1e-3, "warmup": 10_000,
+    "epochs": 200, "steps": 500, "batch_size": 100, "learning_rate": 1e-3, "warmup": 0,
     "weight_decay": 0.0,
     "importance_samples": 200, "steps_per_execution": 20, "threads": 0,
 }  # fmt: skip
@@ -36,22 +37,29 @@ QUICK = {
     "num_layers": 2, "latents": 2, "hidden": 8, "epochs": 2, "steps": 2, "batch_size": 8,
     "importance_samples": 2, "steps_per_execution": 1,
 }  # fmt: skip
-# Free energy and -log p in nats, as published; "planar" with K = 0 is the Gaussian.
+# Free energy and -log p in nats, as published.
 PAPER = {
-    ("planar", 0): (96.74, 89.9), ("planar", 10): (93.57, 87.5), ("planar", 20): (91.98, 86.5),
+    ("none", 0): (96.74, 89.9), ("planar", 10): (93.57, 87.5), ("planar", 20): (91.98, 86.5),
     ("planar", 40): (90.64, 85.7), ("planar", 80): (89.60, 85.1), ("nice", 10): (math.nan, 88.6),
     ("nice", 20): (math.nan, 87.9), ("nice", 40): (math.nan, 87.3), ("nice", 80): (math.nan, 87.2),
 }  # fmt: skip
+# What rows may differ in.
+SETTINGS = ("posterior", "num_layers", "warmup", "dropout", "weight_decay")
+HEADER = (
+    "posterior", "warm-up", "dropout", "weight decay", "updates", "hours", "best epoch", "-ELBO",
+    "-log p", "paper: -ELBO", "paper: -log p",
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> None:
     options = parse(argv)
     if not options.collect:
-        train(options, options.runs / f"{options.posterior}_{options.num_layers:02d}")
+        settings = {name: getattr(options, name) for name in SETTINGS}
+        train(options, settings, options.runs / "_".join(map(str, settings.values())))
     collect(options)
 
 
-def train(options, folder):
+def train(options, settings, folder):
     """Trains one row, or the rest of it, and writes what it reached to `folder`."""
     if options.threads:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
@@ -97,7 +105,7 @@ def train(options, folder):
             ],
         )  # fmt: skip
     vae.load_weights(best)
-    result = {
+    result = settings | {
         "updates": options.epochs * options.steps,
         "hours": sum(row["seconds"] for row in read(log)) / 3600.0,
         "best_epoch": int(np.argmin([row["val_neg_elbo"] for row in read(log)])) + 1,
@@ -132,35 +140,23 @@ def collect(options):
     """The rows that are done, beside the paper's, and their learning curves."""
     rows, curves = [], {}
     for path in sorted(options.runs.glob("*/result.json")):
-        posterior, num_layers = path.parent.name.split("_")
         result, log = json.loads(path.read_text()), read(path.parent / "log.csv")
-        published = PAPER.get((posterior, int(num_layers)), (math.nan, math.nan))
-        label = f"{posterior}, K = {int(num_layers)}" if int(num_layers) else "none"
+        posterior, num_layers, *others = (result[name] for name in SETTINGS)
+        published = PAPER.get((posterior, num_layers), (math.nan, math.nan))
+        label = f"{posterior}, K = {num_layers}" if num_layers else "none"
         updates = result["updates"] / len(log) * np.array([row["epoch"] for row in log])
-        curves[label] = (updates, np.array([row["val_neg_elbo"] for row in log]))
-        numbers = [result[key] for key in ("neg_elbo", "neg_log_prob")] + list(published)
-        rows.append(
-            [label, f"{result['updates']:,}", f"{result['hours']:.1f}", result["best_epoch"]]
-            + [f"{value:.2f}".replace("nan", "") for value in numbers]
-        )
+        curve = np.array([row["val_neg_elbo"] for row in log])
+        shown = updates >= 0.1 * updates[-1]  # what is before is off the scale of the rest
+        kind = ", ".join(f"{n} {v:g}" for n, v in zip(SETTINGS[2:], others, strict=True) if v)
+        curves[f"{label} ({kind})" if kind else label] = (updates[shown], curve[shown])
+        nats = (result["neg_elbo"], result["neg_log_prob"], *published)
+        budget = (f"{result['updates']:,}", f"{result['hours']:.1f}", result["best_epoch"])
+        nats = (f"{value:.2f}".replace("nan", "") for value in nats)
+        rows.append((label, *others, *budget, *nats))
     if not rows:
         print(f"No row is done in {options.runs}.")
         return
-    report(
-        options,
-        "Binarized MNIST, 40 latents, nats per test image, at the best epoch of the validation set",
-        (
-            "posterior",
-            "updates",
-            "hours",
-            "best epoch",
-            "-ELBO",
-            "-log p",
-            "paper: -ELBO",
-            "-log p",
-        ),
-        rows,
-    )
+    report(options, "Binarized MNIST, 40 latents; nats per test image, best epoch", HEADER, rows)
     figure = plotting.lines(curves, x_label="updates", y_label="validation -ELBO (nats)")
     print(plotting.save(figure, options.output / "rezende_mohamed.png"))
 

@@ -25,13 +25,13 @@ def reversible(distribution: Flow) -> Flow:
 
     When it pays: for deep flows, large batches or images, when memory is what ends. A training step
     of couplings takes a third to a half more time, since every conditioner runs once more, and
-    tracing it takes twice as long. For planar and radial layers the inverse costs more than the
-    layer, and so does each step.
+    tracing it takes up to twice as long. For planar and radial layers the inverse costs more than
+    the layer, and so does each step.
 
     What it costs in accuracy: layers are inverted one after the other, so that rounding errors add
     up over the depth, and are amplified by layers that contract strongly. With layers near their
-    initial values gradients agree to about 1e-6 in float32, 1e-15 in float64. Where scales of
-    couplings become extreme, compare once with the plain flow.
+    initial values gradients agree to about 1e-6 in float32. Where scales of couplings become
+    extreme, compare once with the plain flow.
 
     Unsuitable are layers without an inverse to rounding error, `bijectors.Residual` and
     `bijectors.Continuous`, which raise an error; layers whose inverse takes D passes,
