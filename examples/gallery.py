@@ -85,8 +85,8 @@ STORIES: dict[str, tuple[Sequence[str], str]] = {
         ["rezende_mohamed"],
         "Planar, K = 80: -ELBO {planar, K = 80|-ELBO}, -log p {planar, K = 80|-log p} nats; the "
         "paper has {planar, K = 80|paper: -ELBO} and {planar, K = 80|paper: -log p}. These rows "
-        "have the paper's warm-up, which costs latents; without it 16 layers come to 87.2 in 30,000 "
-        "updates (below).",
+        "have the paper's warm-up, which costs latents; without it 16 layers come to 87.2 nats "
+        "after 30,000 updates (below).",
     ),
 }
 
