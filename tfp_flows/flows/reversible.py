@@ -58,7 +58,7 @@ def reversible(distribution: Flow) -> Flow:
     import keras
     import tfp_flows as tff
 
-    flow = tff.flows.real_nvp(event_size=2, num_layers=32, hidden_units=[16], seed=0)
+    flow = tff.flows.real_nvp(event_size=2, num_layers=8, hidden_units=[16], seed=0)
     model = tff.models.DensityModel(tff.flows.reversible(flow))
     model.compile(keras.optimizers.Adam(1e-3))
     model.fit(tff.datasets.toy("moons", num_samples=512, seed=0), batch_size=256, verbose=2)

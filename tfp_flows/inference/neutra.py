@@ -43,11 +43,12 @@ def hmc_kernel(
     import tensorflow_probability as tfp
     from tfp_flows import datasets, inference
 
-    kernel = inference.hmc_kernel(datasets.funnel(3).log_prob, num_adaptation_steps=20)
+    settings = {"num_leapfrog_steps": 2, "num_adaptation_steps": 5}
+    kernel = inference.hmc_kernel(datasets.funnel(3).log_prob, **settings)
     samples = tfp.mcmc.sample_chain(
-        10, tf.zeros([2, 3]), kernel=kernel, num_burnin_steps=20, trace_fn=None, seed=[0, 0]
+        5, tf.zeros([2, 3]), kernel=kernel, num_burnin_steps=5, trace_fn=None, seed=[0, 0]
     )
-    print(samples.shape)  # (10, 2, 3)
+    print(samples.shape)  # (5, 2, 3)
     ```
 
     #### References
@@ -116,11 +117,12 @@ def neutra_kernel(
     from tfp_flows import datasets, flows, inference
 
     flow = flows.iaf(event_size=3, num_layers=2, seed=0)  # to be trained
-    kernel = inference.neutra_kernel(flow, datasets.funnel(3).log_prob, num_adaptation_steps=20)
+    settings = {"num_leapfrog_steps": 2, "num_adaptation_steps": 5}
+    kernel = inference.neutra_kernel(flow, datasets.funnel(3).log_prob, **settings)
     samples = tfp.mcmc.sample_chain(
-        10, flow.sample(2, seed=0), kernel=kernel, num_burnin_steps=20, trace_fn=None, seed=[0, 0]
+        5, flow.sample(2, seed=0), kernel=kernel, num_burnin_steps=5, trace_fn=None, seed=[0, 0]
     )
-    print(samples.shape)  # (10, 2, 3)
+    print(samples.shape)  # (5, 2, 3)
     ```
 
     #### References
