@@ -46,6 +46,7 @@ lint: $(installed)
 	$(python) -m ruff format --check .
 
 gallery: $(STORIES)
+	$(python) examples/gallery.py
 
 $(STORIES): $(installed)
 	$(python) examples/$@.py --verbose 2 --output examples/gallery --table examples/results/$@.md
