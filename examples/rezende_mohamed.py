@@ -10,11 +10,9 @@ Figure 4 of arXiv:1505.05770 (K = 0: a Gaussian posterior).
 """
 
 import argparse
-import csv
 import json
 import math
 import pathlib
-import time
 
 from common import parse_options, report, silence
 
@@ -22,6 +20,7 @@ with silence():
     import keras
     import numpy as np
     import tensorflow as tf
+    from resumable import fit_resumably, read_log
     from vae_binarized_mnist import late_decay, make_vae
 
     import tfp_flows as tff
@@ -64,7 +63,6 @@ def train(options, settings, folder):
     if options.threads:
         tf.config.threading.set_intra_op_parallelism_threads(options.threads)
         tf.config.threading.set_inter_op_parallelism_threads(options.threads)
-    folder.mkdir(parents=True, exist_ok=True)
     name = "binarized_digits" if options.quick else "binarized_mnist"
     load = {"name": name, "data_dir": options.data_dir}
     data = tff.datasets.load(
@@ -81,66 +79,37 @@ def train(options, settings, folder):
         jit_compile=not options.quick,
         steps_per_execution=options.steps_per_execution,
     )
-    log, best, machines = (folder / n for n in ("log.csv", "best.weights.h5", "machines.txt"))
-    before = [row["val_neg_elbo"] for row in read(log)] if log.exists() else []
-    if len(before) < options.epochs:
-        with machines.open("a") as file:
-            file.write(tff.diagnostics.describe_machine() + "\n")
-        vae.fit(
-            data,
-            epochs=options.epochs,
-            steps_per_epoch=options.steps,
-            validation_data=validation,
-            shuffle=False,
-            verbose=options.verbose,
-            callbacks=[
-                keras.callbacks.BackupAndRestore(folder / "backup"),
-                keras.callbacks.LearningRateScheduler(late_decay(options)),
-                keras.callbacks.ModelCheckpoint(
-                    best, "val_neg_elbo", mode="min", save_best_only=True, save_weights_only=True,
-                    initial_value_threshold=min(before) if before else None,
-                ),
-                stopwatch(),
-                keras.callbacks.CSVLogger(log, append=True),
-            ],
-        )  # fmt: skip
-    vae.load_weights(best)
+    log, machines = fit_resumably(
+        vae,
+        folder,
+        data,
+        epochs=options.epochs,
+        steps_per_epoch=options.steps,
+        validation_data=validation,
+        monitor="val_neg_elbo",
+        callbacks=[keras.callbacks.LearningRateScheduler(late_decay(options))],
+        shuffle=False,
+        verbose=options.verbose,
+    )
+    num_samples = options.importance_samples
+    log_p = vae.importance_log_prob(test, num_samples, chunk_size=100, batch_size=250, seed=0)
     result = settings | {
         "updates": options.epochs * options.steps,
-        "hours": sum(row["seconds"] for row in read(log)) / 3600.0,
-        "best_epoch": int(np.argmin([row["val_neg_elbo"] for row in read(log)])) + 1,
+        "hours": sum(row["seconds"] for row in log) / 3600.0,
+        "best_epoch": int(np.argmin([row["val_neg_elbo"] for row in log])) + 1,
         "neg_elbo": vae.evaluate(test, verbose=0, return_dict=True)["neg_elbo"],
-        "neg_log_prob": -vae.importance_log_prob(
-            test, options.importance_samples, chunk_size=100, batch_size=250, seed=0
-        ).mean(),
+        "neg_log_prob": -log_p.mean(),
         "command": options.command,
-        "machines": list(dict.fromkeys(machines.read_text().splitlines())),
+        "machines": machines,
     }
     (folder / "result.json").write_text(json.dumps(result, default=float, indent=1) + "\n")
-
-
-def stopwatch():
-    """Adds the seconds of each epoch to its logs."""
-    start = time.perf_counter()
-
-    def on_epoch_end(epoch, logs):
-        nonlocal start
-        logs["seconds"] = time.perf_counter() - start
-        start = time.perf_counter()
-
-    return keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
-
-
-def read(log):
-    with log.open(newline="") as file:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
 
 
 def collect(options):
     """The rows that are done, beside the paper's, and their learning curves."""
     rows, curves = [], {}
     for path in sorted(options.runs.glob("*/result.json")):
-        result, log = json.loads(path.read_text()), read(path.parent / "log.csv")
+        result, log = json.loads(path.read_text()), read_log(path.parent / "log.csv")
         posterior, num_layers, *others = (result[name] for name in SETTINGS)
         published = PAPER.get((posterior, num_layers), (math.nan, math.nan))
         label = f"{posterior}, K = {num_layers}" if num_layers else "none"

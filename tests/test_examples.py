@@ -11,9 +11,8 @@ import pytest
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 # `planar_and_radial` trains nothing; tests/test_plotting.py runs it.
-STORIES = sorted(
-    {path.stem for path in EXAMPLES.glob("*.py")} - {"common", "gallery", "planar_and_radial"}
-)
+OTHERS = {"common", "gallery", "planar_and_radial", "resumable"}
+STORIES = sorted({path.stem for path in EXAMPLES.glob("*.py")} - OTHERS)
 MORE_OPTIONS = {"vae_binarized_mnist": ["--compare"]}
 
 
@@ -61,6 +60,48 @@ def test_the_gallery_is_what_the_stored_tables_say(monkeypatch):
         assert (EXAMPLES / "results" / f"{story}.md").exists()
         for picture in pictures:
             assert (EXAMPLES / "gallery" / f"{picture}.png").exists()
+
+
+def test_a_training_goes_on_after_its_last_epoch(monkeypatch, tmp_path):
+    import keras
+    import numpy as np
+
+    import tfp_flows as tff
+
+    monkeypatch.syspath_prepend(EXAMPLES)
+    resumable = importlib.import_module("resumable")
+    x = np.random.default_rng(0).normal(1.0, 1.0, [64, 2]).astype("float32")
+
+    def start(stop_after=None):
+        epochs = []
+        flow = tff.flows.planar(2, num_layers=1, fast="log_prob", seed=0)
+        model = tff.models.DensityModel(flow)
+        model.compile(keras.optimizers.Adam(1e-2))
+
+        def on_epoch_end(epoch, logs):
+            epochs.append(epoch)
+            if epoch == stop_after:
+                raise KeyboardInterrupt
+
+        watching = keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
+        try:
+            log, machines = resumable.fit_resumably(
+                model, tmp_path / "run", x, epochs=4, monitor="nats", callbacks=[watching],
+                batch_size=32, verbose=0,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            return epochs, None, None
+        assert len(machines) == 1
+        return epochs, log, model.evaluate(x, batch_size=64, verbose=0, return_dict=True)["nats"]
+
+    assert start(stop_after=1) == ([0, 1], None, None)
+    epochs, log, best = start()
+    assert epochs == [2, 3]
+    assert [row["epoch"] for row in log] == [0, 1, 2, 3]
+    assert log[3]["nats"] < log[0]["nats"]
+    again = start()
+    assert again[0] == []  # nothing is left to train; the best weights are there
+    assert again[1:] == (log, best)
 
 
 def run(name, *options):
