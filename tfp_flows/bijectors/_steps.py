@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows import _tfp
 from tfp_flows._variables import find_tensors
 from tfp_flows.bijectors._layers import LayerBijector
 from tfp_flows.bijectors.base import FusedBijector
 
 tfb = tfp.bijectors
-
-# Where a part is no composite tensor, TFP makes objects of the base classes of these two.
-CHAIN, INVERT = tfb.Chain.__bases__[0], tfb.Invert.__bases__[0]
 
 # Layers of a stack that are one step together. More of them use the stack's formulas better, fewer
 # keep less.
@@ -82,9 +80,9 @@ def flatten(bijector: tfb.Bijector, is_inverse: bool = False) -> list[tuple[tfb.
     Returns:
       The bijectors in the order of application, each with whether it is applied inversely.
     """
-    if isinstance(bijector, INVERT):
+    if isinstance(bijector, _tfp.Invert):
         return flatten(bijector.bijector, not is_inverse)
-    if isinstance(bijector, CHAIN):
+    if isinstance(bijector, _tfp.Chain):
         parts = bijector.bijectors if is_inverse else reversed(bijector.bijectors)
         return [pair for part in parts for pair in flatten(part, is_inverse)]
     return [(bijector, is_inverse)]

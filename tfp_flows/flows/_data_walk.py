@@ -17,6 +17,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows import _tfp
+
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
@@ -24,9 +26,6 @@ tfd = tfp.distributions
 INITIALIZE = "_data_dependent_parameters"
 UPDATE = "_updated_statistics"
 
-# Where a part is no composite tensor, TFP makes objects of the base classes of these two.
-_INVERT = tfb.Invert.__bases__[0]
-_TRANSFORMED = tfd.TransformedDistribution.__bases__[0]
 # Distributions whose events pass through the distribution inside as they are.
 _WRAPPERS = (tfd.BatchBroadcast, tfd.Independent, tfd.Sample)
 
@@ -121,11 +120,11 @@ class Walk:
     def _inverse(self, part, value):
         if hasattr(part, "_walk_inverse"):
             return part._walk_inverse(self._inverse, value)
-        if isinstance(part, _INVERT):
+        if isinstance(part, _tfp.Invert):
             return self._forward(part.bijector, value)
         if isinstance(part, tfb.Bijector):
             return self._decided(part, value, is_inverse=True).inverse(value)
-        if isinstance(part, _TRANSFORMED):
+        if isinstance(part, _tfp.TransformedDistribution):
             return self._inverse(part.distribution, self._inverse(part.bijector, value))
         if isinstance(part, _WRAPPERS):
             return self._inverse(part.distribution, value)
@@ -134,7 +133,7 @@ class Walk:
     def _forward(self, part, value):
         if hasattr(part, "_walk_forward"):
             return part._walk_forward(self._forward, value)
-        if isinstance(part, _INVERT):
+        if isinstance(part, _tfp.Invert):
             return self._inverse(part.bijector, value)
         return self._decided(part, value, is_inverse=False).forward(value)
 

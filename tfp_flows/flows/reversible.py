@@ -5,15 +5,12 @@ from collections.abc import Callable
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows import _tfp
 from tfp_flows.bijectors import Multiscale, PlanarStack, RadialStack, Reversible
 from tfp_flows.distributions import ConditionalDistribution
 from tfp_flows.flows._recipe import Flow
 
 tfb, tfd = tfp.bijectors, tfp.distributions
-
-# Where a part is no composite tensor, TFP makes objects of the base classes of these.
-_CHAIN, _INVERT = tfb.Chain.__bases__[0], tfb.Invert.__bases__[0]
-_TRANSFORMED = tfd.TransformedDistribution.__bases__[0]
 
 
 def reversible(distribution: Flow) -> Flow:
@@ -78,7 +75,7 @@ def reversible(distribution: Flow) -> Flow:
             dtype=distribution.dtype,
             name=distribution.name,
         )
-    if not isinstance(distribution, _TRANSFORMED):
+    if not isinstance(distribution, _tfp.TransformedDistribution):
         raise TypeError(
             "Argument `distribution`: expected a tfd.TransformedDistribution or a "
             f"ConditionalDistribution, received {type(distribution).__name__}."
@@ -100,11 +97,11 @@ class _ReversibleLayers(tf.Module):
 def _reversible(bijector):
     if isinstance(bijector, Reversible):
         return bijector
-    if isinstance(bijector, _INVERT):
+    if isinstance(bijector, _tfp.Invert):
         return tfb.Invert(_reversible(bijector.bijector))
     if isinstance(bijector, Multiscale):
         return bijector.copy(levels=[_reversible(level) for level in bijector.levels])
-    if isinstance(bijector, _CHAIN):
+    if isinstance(bijector, _tfp.Chain):
         return Reversible(bijector.bijectors)
     if isinstance(bijector, (PlanarStack, RadialStack)):
         return Reversible([bijector])
