@@ -29,7 +29,7 @@ with silence():
 FULL = {
     "posterior": "planar", "num_layers": 80, "latents": 40, "hidden": 400, "dropout": 0.0,
     "epochs": 200, "steps": 500, "batch_size": 100, "learning_rate": 1e-3, "warmup": 0,
-    "weight_decay": 0.0,
+    "weight_decay": 0.0, "decay": 0.3,
     "importance_samples": 200, "steps_per_execution": 20, "threads": 0,
 }  # fmt: skip
 QUICK = {
@@ -43,10 +43,10 @@ PAPER = {
     ("nice", 20): (math.nan, 87.9), ("nice", 40): (math.nan, 87.3), ("nice", 80): (math.nan, 87.2),
 }  # fmt: skip
 # What rows may differ in.
-SETTINGS = ("posterior", "num_layers", "warmup", "dropout", "weight_decay")
+SETTINGS = ("posterior", "num_layers", "warmup", "dropout", "weight_decay", "decay")
 HEADER = (
-    "posterior", "warm-up", "dropout", "weight decay", "updates", "hours", "best epoch", "-ELBO",
-    "-log p", "paper: -ELBO", "paper: -log p",
+    "posterior", "warm-up", "dropout", "weight decay", "decay", "updates", "hours", "best epoch",
+    "-ELBO", "-log p", "paper: -ELBO", "paper: -log p",
 )  # fmt: skip
 
 

@@ -23,12 +23,12 @@ SETTINGS = {
     "binarized_digits": {
         "latents": 2, "hidden": 128, "epochs": 40, "steps": 60, "batch_size": 64,
         "num_layers": 8, "learning_rate": 2e-3, "warmup": 0, "dropout": 0.0,
-        "importance_samples": 200,
+        "decay": 0.3, "importance_samples": 200,
     },
     "binarized_mnist": {
         "latents": 40, "hidden": 400, "epochs": 60, "steps": 500, "batch_size": 100,
         "num_layers": 16, "learning_rate": 1e-3, "warmup": 0, "dropout": 0.0,
-        "importance_samples": 200,
+        "decay": 0.3, "importance_samples": 200,
     },
 }  # fmt: skip
 QUICK = {"hidden": 16, "epochs": 2, "steps": 3, "num_layers": 2, "importance_samples": 5}
@@ -109,10 +109,9 @@ def make_vae(posterior, image_shape, options):
 
 
 def late_decay(options):
-    """A constant learning rate that falls linearly over the last 30 % of the epochs."""
-    return lambda epoch: (
-        options.learning_rate * min(1.0, (options.epochs - epoch) / (0.3 * options.epochs))
-    )
+    """A constant learning rate that falls linearly over the last epochs, a share `decay` of all."""
+    last = options.decay * options.epochs
+    return lambda epoch: options.learning_rate * min(1.0, (options.epochs - epoch) / last)
 
 
 def parse(argv):
