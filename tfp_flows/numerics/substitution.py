@@ -4,10 +4,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from tfp_flows import _tfp
 from tfp_flows.numerics.products import row_times_matrix
-
-ps = _tfp.prefer_static
 
 
 def substitute(
@@ -80,9 +77,9 @@ def _loop(solve, coupling, known, others, size):
         lambda i, *_: i < num_blocks, body, (0, known, blocks), maximum_iterations=num_blocks
     )
     stacked = blocks.stack()  # [blocks, ..., size]
-    axes = ps.range(1, ps.rank(stacked) - 1)
-    in_order = tf.transpose(stacked, ps.concat([axes, [0, ps.rank(stacked) - 1]], axis=0))
-    return tf.reshape(in_order, ps.shape(known))
+    last = tf.rank(stacked) - 1
+    axes = tf.concat([tf.range(1, last), [0, last]], axis=0)
+    return tf.reshape(tf.transpose(stacked, axes), tf.shape(known))
 
 
 def _write_out(solve, coupling, arguments):
@@ -100,7 +97,6 @@ def _write_out(solve, coupling, arguments):
 
 def _split(tensor, axis, size):
     """Replaces an axis, counted from the right, by two: blocks, and the elements of a block."""
-    shape = ps.shape(tensor)
-    right = shape[axis:][1:]
+    shape = tf.shape(tensor)
     blocks = [tensor.shape[axis] // size, size]
-    return tf.reshape(tensor, ps.concat([shape[:axis], blocks, right], axis=0))
+    return tf.reshape(tensor, tf.concat([shape[:axis], blocks, shape[axis:][1:]], axis=0))
