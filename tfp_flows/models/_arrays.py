@@ -94,7 +94,9 @@ def split(
     )
 
 
-def dataset(arrays: Mapping[str, np.ndarray], batch_size: int, shuffle: bool) -> tf.data.Dataset:
+def dataset(
+    arrays: Mapping[str, np.ndarray], batch_size: int, seed: int | None = None
+) -> tf.data.Dataset:
     """Batches of arrays, in a new random order in every epoch if wanted.
 
     Keras 3 could make them, but not for us: it rounds float64 data to float32, drops weights where
@@ -104,7 +106,7 @@ def dataset(arrays: Mapping[str, np.ndarray], batch_size: int, shuffle: bool) ->
     Args:
       arrays: the columns by name, all of n rows.
       batch_size: rows in a batch; the last one holds what is left.
-      shuffle: whether to shuffle the rows.
+      seed: of the orders, which are the same in every process; `None` for the order of the rows.
 
     Returns:
       A dataset of known cardinality; each element a mapping of tensors.
@@ -113,15 +115,15 @@ def dataset(arrays: Mapping[str, np.ndarray], batch_size: int, shuffle: bool) ->
     num_batches = -(-num_rows // batch_size)
     tensors = {name: tf.convert_to_tensor(array) for name, array in arrays.items()}
 
-    def batches_of_rows(seed: tf.Tensor) -> tf.data.Dataset:
+    def batches_of_rows(seed_of_order: tf.Tensor) -> tf.data.Dataset:
         order = tf.range(num_rows, dtype=tf.int64)
-        if shuffle:
-            order = tf.random.experimental.stateless_shuffle(order, seed)
+        if seed is not None:
+            order = tf.random.experimental.stateless_shuffle(order, seed_of_order)
         return tf.data.Dataset.range(num_batches).map(
             lambda i: order[i * batch_size : (i + 1) * batch_size]
         )
 
-    seeds = tf.data.Dataset.random(rerandomize_each_iteration=True).batch(2).take(1)
+    seeds = tf.data.Dataset.random(seed or 0, rerandomize_each_iteration=True).batch(2).take(1)
     dataset = seeds.flat_map(batches_of_rows).map(
         lambda rows: {name: tf.gather(tensor, rows) for name, tensor in tensors.items()},
         num_parallel_calls=tf.data.AUTOTUNE,

@@ -8,7 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfp_flows.models import _checks, _pipeline, _schema
+from tfp_flows.models import _checks, _pipeline, _random, _resumption, _schema, _weights
+
+_SEEDS = "seeds"
 
 
 class LikelihoodModel(keras.Model):
@@ -27,6 +29,7 @@ class LikelihoodModel(keras.Model):
         # Keras would cast inputs to its own dtype; the distribution has one, and they are cast to
         # that here.
         super().__init__(name=name, autocast=False)
+        self._epochs = keras.random.SeedGenerator()
 
     def losses_and_metrics(
         self, batch: dict[str, tf.Tensor], training: bool
@@ -83,6 +86,13 @@ class LikelihoodModel(keras.Model):
         Arrays are checked once, before training; all other data batch by batch in the input
         pipeline.
 
+        With Keras's `BackupAndRestore` among the callbacks, training that was broken off at any
+        moment, and started again by the same program, ends at the weights of one that never was:
+        batches and random numbers go on where the last whole epoch left them. That holds for
+        arrays, and for datasets that are the same in every process: one that shuffles needs a
+        `seed`, and a known cardinality or `steps_per_epoch`. Generators and `PyDataset`s begin
+        anew; so do data whose batches an epoch are no multiple of `steps_per_execution`.
+
         Args:
           x: arrays, a `tf.data.Dataset` of batches, a `keras.utils.PyDataset`, or a generator.
           y: the contexts, for arrays of a conditional model.
@@ -111,7 +121,11 @@ class LikelihoodModel(keras.Model):
         data = _pipeline.joined(x, y, sample_weight)
         self._build_for(data)
         self._build_optimizer()
-        source, validation_source = _pipeline.training_sources(
+        self._initial_epoch = None  # Keras would keep it from a training that was resumed before
+        resumption = _resumption.resume(
+            self, self._epochs, callbacks, kwargs.get("initial_epoch", 0)
+        )
+        source, validation_source, steps_per_epoch = _pipeline.training_sources(
             self.schema,
             data,
             validation_data,
@@ -120,13 +134,15 @@ class LikelihoodModel(keras.Model):
             validation_split=validation_split,
             shuffle=shuffle,
             steps_per_epoch=steps_per_epoch,
+            steps_per_execution=self.steps_per_execution or 1,
+            resumption=resumption,
         )
         return _checks.call_with_value_errors(
             super().fit,
             source,
             epochs=epochs,
             verbose=verbose,
-            callbacks=_checks.with_guard(callbacks),
+            callbacks=_checks.with_guard(callbacks, _resumption.CountEpochs(self._epochs)),
             validation_data=validation_source,
             # Arrays are shuffled already; of the rest, Keras can shuffle only this.
             shuffle=shuffle and isinstance(source, keras.utils.PyDataset),
@@ -217,6 +233,75 @@ class LikelihoodModel(keras.Model):
             steps=steps,
             callbacks=_checks.with_guard(callbacks),
         )
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+        """Saves the weights, as `keras.Model.save_weights` does, whole or not at all.
+
+        The file is written beside its place, sealed by a digest of its contents, and then put
+        there: a process that is killed, or a disk that is full, leaves the previous file intact.
+
+        Args:
+          filepath: a path that ends in `.weights.h5`.
+          overwrite: whether to replace a file that is there; otherwise Keras asks.
+          **kwargs: `max_shard_size` of Keras; files in shards, and those in a cloud, are written as
+            Keras does it.
+
+        Raises:
+          OSError: the file cannot be written; what was there before is as it was.
+        """
+        if not overwrite:
+            super().save_weights(filepath, overwrite=False, **kwargs)
+            return
+        write = super().save_weights
+        _weights.write(filepath, lambda path: write(path, **kwargs), self._all_variables())
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Loads weights, as `keras.Model.load_weights` does, all of them or none.
+
+        Args:
+          filepath: a file of `save_weights`.
+          skip_mismatch: whether to leave out what does not fit.
+          **kwargs: `objects_to_skip` of Keras.
+
+        Raises:
+          OSError: the file is missing, truncated, or has been changed since it was written; the
+            model is as it was.
+          ValueError: the file holds the weights of another model; the model is as it was.
+        """
+        read = super().load_weights
+        _weights.read(
+            filepath, lambda path: read(path, skip_mismatch, **kwargs), self._all_variables()
+        )
+
+    def _all_variables(self) -> list[keras.Variable]:
+        """Those of the model and, if it has one, of its optimizer."""
+        optimizer = getattr(self, "optimizer", None)
+        return [*self.variables, *(optimizer.variables if optimizer else ())]
+
+    def save_own_variables(self, store: Any) -> None:
+        """Called by Keras; adds what Keras leaves out, the states of all random seeds.
+
+        Args:
+          store: a mapping from names to arrays, to be filled.
+        """
+        super().save_own_variables(store)
+        store[_SEEDS] = np.stack([keras.ops.convert_to_numpy(v) for v in _random.states(self)])
+
+    def load_own_variables(self, store: Any) -> None:
+        """Called by Keras.
+
+        Args:
+          store: a mapping from names to arrays, from `save_own_variables` or Keras's own.
+
+        Raises:
+          ValueError: the store is that of another model.
+        """
+        arrays = {name: store[name] for name in store.keys()}  # noqa: SIM118 (no mapping)
+        seeds = arrays.pop(_SEEDS, None)
+        super().load_own_variables(arrays)
+        if seeds is not None:
+            for state, value in zip(_random.states(self), seeds, strict=True):
+                state.assign(value)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of training, called by Keras.

@@ -141,15 +141,17 @@ def refuse_empty(num_batches_or_rows: int | None) -> None:
         raise ValueError("Argument `x`: expected data, received none: they hold no batch at all.")
 
 
-def with_guard(callbacks: Any) -> Any:
-    """Puts `RefuseEmptyData` in front of what a user gives as `callbacks`."""
-    guard = RefuseEmptyData()
+def with_guard(callbacks: Any, *others: keras.callbacks.Callback) -> Any:
+    """Puts `RefuseEmptyData`, and others, in front of what a user gives as `callbacks`."""
+    guards = [RefuseEmptyData(), *others]
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(guard)
+        for guard in guards:
+            guard.set_model(callbacks.model)
+        callbacks.callbacks[:0] = guards
         return callbacks
     if callbacks is None:
-        return [guard]
-    return [guard, *callbacks] if isinstance(callbacks, (list, tuple)) else [guard, callbacks]
+        return guards
+    return [*guards, *callbacks] if isinstance(callbacks, (list, tuple)) else [*guards, callbacks]
 
 
 class RefuseEmptyData(keras.callbacks.Callback):

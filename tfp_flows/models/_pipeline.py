@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfp_flows.models import _arrays, _checks, _schema
+from tfp_flows.models import _arrays, _checks, _resumption, _schema
 
 # The batch size of Keras.
 _BATCH_SIZE = 32
@@ -33,7 +33,7 @@ def source(schema: _schema.Schema, data: Any, batch_size: int | None = None) -> 
     if not _arrays.holds_arrays(data):
         return _checked(schema, data)
     size = batch_size or _BATCH_SIZE
-    return _arrays.dataset(_arrays.to_columns(schema, data, size), size, shuffle=False)
+    return _arrays.dataset(_arrays.to_columns(schema, data, size), size)
 
 
 def training_sources(
@@ -46,7 +46,9 @@ def training_sources(
     validation_split: float,
     shuffle: bool,
     steps_per_epoch: int | None,
-) -> tuple[Any, Any]:
+    steps_per_execution: int,
+    resumption: _resumption.Resumption,
+) -> tuple[Any, Any, int | None]:
     """Turns the data arguments of `fit` into sources of checked batches.
 
     Args:
@@ -58,9 +60,12 @@ def training_sources(
       validation_split: as `fit` has it.
       shuffle: as `fit` has it.
       steps_per_epoch: as `fit` has it.
+      steps_per_execution: as `compile` has it.
+      resumption: where this `fit` stands.
 
     Returns:
-      The source of training batches and that of validation batches, `None` if there is none.
+      The source of training batches; that of validation batches, `None` if there is none; and the
+      steps of an epoch, `None` for a pass over all data.
 
     Raises:
       TypeError: a dtype does not fit.
@@ -73,7 +78,9 @@ def training_sources(
         arrays = _arrays.to_columns(schema, data, size)
         if validation_split and validation_data is None:
             arrays, validation_data = _arrays.split(arrays, validation_split)
-        training = _arrays.dataset(arrays, size, shuffle)
+        training = _arrays.dataset(arrays, size, resumption.seed if shuffle else None)
+        if steps_per_epoch:
+            training = training.repeat()
     elif validation_split:
         raise ValueError(
             "Argument `validation_split`: expected 0 unless the data are arrays, "
@@ -81,10 +88,17 @@ def training_sources(
         )
     else:
         training = _checked(schema, data)
+    if resumption.is_backed_up and isinstance(training, tf.data.Dataset):
+        training, steps_per_epoch = _resumption.one_pass(
+            training, steps_per_epoch, steps_per_execution
+        )
+        training = _resumption.skip(
+            training, resumption.epochs_done, steps_per_epoch, steps_per_execution
+        )
     if validation_data is not None:
         size = validation_batch_size or batch_size
         validation_data = source(schema, validation_data, size)
-    return training, validation_data
+    return training, validation_data, steps_per_epoch
 
 
 def joined(x: Any, y: Any, sample_weight: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The random numbers of a model: stateless seeds, counted in variables that Keras saves."""
+"""The random numbers of a model: stateless seeds, counted in variables that are saved with it."""
 
 from typing import NamedTuple
 
@@ -35,6 +35,23 @@ def streams(seed: int | None) -> Streams:
 def restart(seeds: keras.random.SeedGenerator) -> None:
     """Sets a stream back to its beginning."""
     seeds.state.assign([seeds.state[0], 0])
+
+
+def states(model: keras.Model) -> list[keras.Variable]:
+    """The states of all streams of a model and its layers, dropout's, too."""
+    return [v for v in model.variables if v.name == "seed_generator_state"]
+
+
+def position(seeds: keras.random.SeedGenerator) -> tuple[int, int]:
+    """The seed of a stream, and how many have been drawn of it."""
+    seed, count = (int(number) for number in keras.ops.convert_to_numpy(seeds.state))
+    return seed, count
+
+
+def advance(seeds: keras.random.SeedGenerator) -> None:
+    """Counts one more drawn."""
+    seed, count = position(seeds)
+    seeds.state.assign([seed, count + 1])
 
 
 def next_seed(seeds: keras.random.SeedGenerator) -> tf.Tensor:
