@@ -116,7 +116,8 @@ def collect(options):
         updates = result["updates"] / len(log) * np.array([row["epoch"] for row in log])
         curve = np.array([row["val_neg_elbo"] for row in log])
         shown = updates >= 0.1 * updates[-1]  # what is before is off the scale of the rest
-        kind = ", ".join(f"{n} {v:g}" for n, v in zip(SETTINGS[2:], others, strict=True) if v)
+        unusual = ((n, v) for n, v in zip(SETTINGS[2:], others, strict=True) if v != FULL[n])
+        kind = ", ".join(f"{name} {value:g}" for name, value in unusual)
         curves[f"{label} ({kind})" if kind else label] = (updates[shown], curve[shown])
         nats = (result["neg_elbo"], result["neg_log_prob"], *published)
         budget = (f"{result['updates']:,}", f"{result['hours']:.1f}", result["best_epoch"])

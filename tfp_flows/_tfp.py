@@ -8,6 +8,7 @@ from tensorflow_probability.python.internal import (
     dtype_util,
     parameter_properties,
     prefer_static,
+    samplers,
     tensor_util,
 )
 from tensorflow_probability.python.internal.cache_util import BijectorCacheWithGreedyAttrs
@@ -28,5 +29,6 @@ __all__ = [
     "dtype_util",
     "parameter_properties",
     "prefer_static",
+    "samplers",
     "tensor_util",
 ]

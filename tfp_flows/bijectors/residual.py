@@ -14,6 +14,7 @@ from tfp_flows.numerics import (
     log_det_series,
     noise_seeds,
     random_directions,
+    stateless_uniform,
     value_and_jacobian,
 )
 
@@ -199,7 +200,7 @@ class Residual(FusedBijector):
         probes = random_directions(x, self._num_probes, seeds[0])
         if self._log_det == "series":
             return probes, None
-        uniform = tf.random.stateless_uniform(tf.shape(probes)[:-1], seeds[1], dtype=x.dtype)
+        uniform = stateless_uniform(tf.shape(probes)[:-1], seeds[1], x.dtype)
         return probes, geometric(uniform, self._continuation)
 
     def _bind(self, x):

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows.numerics import stateless_uniform
+
 tfd = tfp.distributions
 
 
@@ -36,7 +38,7 @@ def uniform_noise(levels: tf.Tensor, draws: list[int], seed) -> Noise:
       The draws.
     """
     shape = tf.concat([tf.constant(draws, tf.int32), tf.shape(levels)], axis=0)
-    u = tf.random.stateless_uniform(shape, seed, dtype=levels.dtype)
+    u = stateless_uniform(shape, seed, levels.dtype)
     u = tf.ensure_shape(u, tf.TensorShape(draws).concatenate(levels.shape))
     # Multiples of eps in [0, 1); half of one further, neither u nor 1 - u is ever zero, and both
     # are exact.

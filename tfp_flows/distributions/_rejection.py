@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows.numerics import stateless_normal, stateless_uniform
+
 
 def normal_points(num_points: int, event_size: int, seed, dtype: tf.DType) -> tf.Tensor:
     """A randomized Halton sequence, pushed through the normal quantile function.
@@ -46,8 +48,8 @@ def draw_accepted(
         normal_seed, uniform_seed = tfp.random.split_seed(
             tf.random.experimental.stateless_fold_in(seed, t)
         )
-        proposal = tf.random.stateless_normal(shape, normal_seed, dtype=dtype)
-        uniform = tf.random.stateless_uniform(shape[:1], uniform_seed, dtype=dtype)
+        proposal = stateless_normal(shape, normal_seed, dtype)
+        uniform = stateless_uniform(shape[:1], uniform_seed, dtype)
         accepts = (uniform < tf.sigmoid(logits(proposal))) | (t == num_rounds - 1)
         takes = accepts & ~is_done
         return t + 1, tf.where(takes[:, tf.newaxis], proposal, x), is_done | accepts

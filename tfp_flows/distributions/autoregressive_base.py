@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 from tfp_flows._checks import check_at_least, check_floating
 from tfp_flows._variables import find_variables
 from tfp_flows.distributions._arguments import check_half_open, check_network
+from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.distributions._scale import floored_scale
 from tfp_flows.networks import MaskedMLP, generator
 
@@ -136,7 +137,7 @@ class AutoregressiveMixture(tfd.Distribution):
         params = tf.ensure_shape(params, x.shape[:-1].concatenate(rows))
         logits, loc, raw_scale = tf.unstack(params, axis=-2)
         loc += tf.constant(self._spread, self.dtype)
-        components = tfd.Normal(loc, floored_scale(raw_scale, self._min_scale))
+        components = PhiloxNormal(loc, floored_scale(raw_scale, self._min_scale))
         mixtures = tfd.MixtureSameFamily(tfd.Categorical(logits=logits), components)
         return tfd.Independent(mixtures, reinterpreted_batch_ndims=1)
 

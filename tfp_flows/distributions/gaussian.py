@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows.distributions._context import checked_context
+from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.networks import Linear, generator
 from tfp_flows.numerics import positive
 
@@ -30,7 +31,7 @@ def standard_normal(event_size: int, dtype: tf.DType = tf.float32) -> tfd.Distri
     ```
     """
     return tfd.Independent(
-        tfd.Normal(tf.zeros([event_size], dtype), tf.ones([], dtype)), reinterpreted_batch_ndims=1
+        PhiloxNormal(tf.zeros([event_size], dtype), tf.ones([], dtype)), reinterpreted_batch_ndims=1
     )
 
 
@@ -96,5 +97,5 @@ class ConditionalGaussian(tf.Module):
           ValueError: the last axis of the context is not `context_size`.
         """
         context = checked_context(context, self.context_size, self.dtype)
-        normal = tfd.Normal(self._loc(context), positive(self._scale(context)).value)
+        normal = PhiloxNormal(self._loc(context), positive(self._scale(context)).value)
         return tfd.Independent(normal, reinterpreted_batch_ndims=1)

@@ -5,6 +5,7 @@ import tensorflow_probability as tfp
 
 from tfp_flows._checks import check_at_least, check_floating
 from tfp_flows.distributions._arguments import check_half_open
+from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.distributions._scale import trainable_scale
 from tfp_flows.networks import generator
 
@@ -78,7 +79,7 @@ def gaussian_mixture(
     scale = trainable_scale(shape, min_scale, dtype)
     return tfd.MixtureSameFamily(
         tfd.Categorical(logits=logits),
-        tfd.Independent(tfd.Normal(loc, scale), reinterpreted_batch_ndims=1),
+        tfd.Independent(PhiloxNormal(loc, scale), reinterpreted_batch_ndims=1),
         reparameterize=reparameterize,
         name=name,
     )

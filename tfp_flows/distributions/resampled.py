@@ -19,6 +19,7 @@ from tfp_flows.distributions._rejection import (
 )
 from tfp_flows.distributions.gaussian import standard_normal
 from tfp_flows.networks import MLP, generator
+from tfp_flows.numerics import stateless_normal
 
 tfd = tfp.distributions
 
@@ -197,7 +198,7 @@ class ResampledGaussian(tfd.Distribution):
         # p = N (a g + (1 - Z)^(T-1)) with g = (1 - (1 - Z)^(T-1)) / Z = sum_{t=0}^{T-2} (1 - Z)^t:
         # rejected t times, then accepted. As a sum it does not divide by a small Z.
         seed = tfp.random.sanitize_seed(seed, salt="resampled_gaussian")
-        fresh = tf.random.stateless_normal(self._points.shape, seed, dtype=self.dtype)
+        fresh = stateless_normal(self._points.shape, seed, self.dtype)
         rejected = value_with_gradient_of(
             log_rejected(self._logits(tf.convert_to_tensor(self._points))),
             log_rejected(self._logits(fresh)),

@@ -1,6 +1,7 @@
 """Pure tensor functions: no class that holds state, no variable."""
 
 from tfp_flows.numerics.contraction import invert_residual, log_det_plus_identity
+from tfp_flows.numerics.draws import stateless_normal, stateless_uniform
 from tfp_flows.numerics.hyperbolic import sech_squared, solve_linear_plus_tanh, tiny
 from tfp_flows.numerics.jacobian import unit_directions, value_and_jacobian, value_and_vjp
 from tfp_flows.numerics.logistic_mixture import component_gains, logit_of_mixture, solve_mixture
@@ -49,6 +50,8 @@ __all__ = [
     "solve_mixture",
     "spline_forward",
     "spline_inverse",
+    "stateless_normal",
+    "stateless_uniform",
     "tiny",
     "unit_directions",
     "value_and_jacobian",
