@@ -1,8 +1,6 @@
 """Chains that keep no activations: the gradients of the plain ones, and what is kept."""
 
 import functools
-import importlib
-import pathlib
 import weakref
 
 import keras
@@ -55,8 +53,8 @@ def assert_same(actual, expected, close=1e-5):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
 @pytest.mark.parametrize("name", ["real_nvp", "neural_spline", "planar"])
-def test_gradients_at_depth_64(name, dtype):
-    flow = make(name, 4, num_layers=64, dtype=dtype)
+def test_gradients_at_depth_32(name, dtype):
+    flow = make(name, 4, num_layers=32, dtype=dtype)
     # At twice this scale the plain spline's float32 gradients are off by 6e-5 of their largest
     # entry, measured in float64, and so are these: there is nothing to agree with to 1e-5.
     perturb(flow, scale=0.05)
@@ -216,12 +214,3 @@ def test_errors():
         tff.flows.reversible(tfd.TransformedDistribution(base, shift))
     again = tff.flows.reversible(tff.flows.reversible(make("real_nvp", 2)))
     assert isinstance(again.bijector, reversible)
-
-
-def test_benchmark(monkeypatch, tmp_path):
-    folder = pathlib.Path(__file__).parents[1] / "benchmarks"
-    monkeypatch.syspath_prepend(str(folder))
-    output = tmp_path / "memory.md"
-    importlib.import_module("memory").main(["--quick", "--output", str(output)])
-    assert "| affine | graph | 2 |" in output.read_text(encoding="utf-8")
-    assert output.with_suffix(".csv").exists()
