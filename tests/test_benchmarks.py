@@ -14,6 +14,7 @@ import tfp_flows as tff
 BENCHMARKS = pathlib.Path(__file__).parents[1] / "benchmarks"
 QUESTIONS = sorted({path.stem for path in BENCHMARKS.glob("*.py")} - {"common"})
 MORE_OPTIONS = {"gpu": ["--device", "CPU:0"]}
+FIRST_ROWS = {"memory": "| affine | graph | 2 |"}
 DRAWN = {"compile_time", "input_pipeline", "log_det", "training_step"}
 
 
@@ -43,6 +44,7 @@ def test_benchmark(name, load, tmp_path, capsys):
     assert str(tmp_path) not in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert set(rows) <= set(printed.splitlines())
+    assert FIRST_ROWS.get(name, "|") in text
     tables = list(output.parent.glob("*.csv"))
     assert tables
     for table in tables:

@@ -70,7 +70,7 @@ def tampered(path):
 
 
 def flipped(path):
-    """Every byte of the values, as a disk may lose them."""
+    """One bit of a value, as a disk may lose it."""
     data = bytearray(path.read_bytes())
     value = make(seed=1).trainable_variables[0].numpy().tobytes()
     at = bytes(data).index(value)

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import h5py
-import keras
 import numpy as np
 import tensorflow as tf
+
+from tfp_flows.models.snapshot import Snapshot
 
 _SUFFIX = ".weights.h5"
 _DIGEST = "tfp_flows_sha256"
@@ -68,12 +69,11 @@ def read(filepath: Any, reader: Callable[[Any], None], variables: Sequence[Any])
     """
     if _is_single_local_file(filepath):
         _check(pathlib.Path(filepath))
-    before = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    before = Snapshot(variables)
     try:
         reader(filepath)
     except Exception as error:
-        for variable, value in zip(variables, before, strict=True):
-            variable.assign(value)
+        before.restore()
         if isinstance(error, (ValueError, KeyError)):
             raise ValueError(
                 f"Argument `filepath`: expected the weights of such a model, received {filepath}, "
