@@ -10,6 +10,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent
 README = EXAMPLES.parent / "README.md"
@@ -126,27 +127,62 @@ def _find(rows: Sequence[Sequence[str]], name: str) -> int:
     return next(k for k, cells in enumerate(rows) if name in accumulate(cells, "{}/{}".format))
 
 
-def entry(story: str, pictures: Sequence[str], numbers: str) -> str | None:
-    """A row of the gallery, or `None` where the story's table is not there yet."""
-    path = EXAMPLES / "results" / f"{story}.md"
-    if not path.exists():
-        return None
+class Story(NamedTuple):
+    """What is told of a story, in the README and on its page.
+
+    Attributes:
+      name: of its file, without the ending.
+      title: the first line of its docstring.
+      pictures: their names in examples/gallery/.
+      numbers: what its table says, in a sentence or two.
+      command: how it was run.
+      seconds: how long that took.
+      table: the stored table, as Markdown.
+    """
+
+    name: str
+    title: str
+    pictures: Sequence[str]
+    numbers: str
+    command: str
+    seconds: str
+    table: str
+
+    def row(self) -> str:
+        """Its row in the README."""
+        images = " ".join(
+            f'<img src="examples/gallery/{name}.png" width="360" alt="{name}">'
+            for name in self.pictures
+        )
+        return (
+            f"| {images} | **{self.title}** {self.numbers}<br>`{self.command}`, "
+            f"{self.seconds} seconds ([table](examples/results/{self.name}.md)) |"
+        )
+
+
+def stories() -> list[Story]:
+    """All stories whose tables are there."""
+    return [
+        _story(name, *parts)
+        for name, parts in STORIES.items()
+        if (EXAMPLES / "results" / f"{name}.md").exists()
+    ]
+
+
+def _story(name: str, pictures: Sequence[str], numbers: str) -> Story:
+    path = EXAMPLES / "results" / f"{name}.md"
     table = Table(path)
-    docstring = ast.get_docstring(ast.parse((EXAMPLES / f"{story}.py").read_text("utf-8")))
-    images = " ".join(
-        f'<img src="examples/gallery/{name}.png" width="360" alt="{name}">' for name in pictures
-    )
+    docstring = ast.get_docstring(ast.parse((EXAMPLES / f"{name}.py").read_text("utf-8")))
     said = re.sub(r"\{(.*?)\}", lambda place: table.cell(place[1]), numbers)
-    return (
-        f"| {images} | **{docstring.partition(chr(10))[0]}** {said}<br>`{table.command}`, "
-        f"{table.seconds} seconds ([table](examples/results/{story}.md)) |"
-    )
+    title = docstring.partition("\n")[0]
+    text = path.read_text("utf-8").strip()
+    return Story(name, title, pictures, said, table.command, table.seconds, text)
 
 
 def gallery() -> str:
     """The gallery as the README has it."""
-    rows = [entry(story, *parts) for story, parts in STORIES.items()]
-    return "\n".join([BEGIN, "| picture | story |", "|---|---|", *filter(None, rows), END])
+    rows = [story.row() for story in stories()]
+    return "\n".join([BEGIN, "| picture | story |", "|---|---|", *rows, END])
 
 
 def main() -> None:
