@@ -70,8 +70,10 @@ def read_page(context, address: str, picture: pathlib.Path | None = None) -> tup
     page.on("requestfailed", lambda request: offences.append(f"not loaded: {request.url}"))
     page.on(
         "request",
-        lambda request: request.url.startswith((origin, "data:", "blob:"))
-        or offences.append(f"loaded from elsewhere: {request.url}"),
+        lambda request: (
+            request.url.startswith((origin, "data:", "blob:"))
+            or offences.append(f"loaded from elsewhere: {request.url}")
+        ),
     )
     page.goto(address, wait_until="load")
     facts = page.evaluate(_FACTS)
@@ -110,7 +112,10 @@ def check(site: pathlib.Path, executable: str, screenshots: pathlib.Path | None)
         return [f"{site} holds no page: run `make docs`."]
     offences = []
     server = serve(site)
-    bases = {f"http://127.0.0.1:{server.server_port}": SIZES, site.as_uri(): {"phone": SIZES["phone"]}}
+    bases = {
+        f"http://127.0.0.1:{server.server_port}": SIZES,
+        site.as_uri(): {"phone": SIZES["phone"]},
+    }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         for base, sizes in bases.items():

@@ -1,4 +1,4 @@
-"""MkDocs calls these: generated pages come in, directives are expanded, links lead into the site."""
+"""MkDocs calls these: pages are generated, directives expanded, links led into the site."""
 
 import posixpath
 import re
@@ -12,7 +12,7 @@ from mkdocs.structure.files import File
 _PLACES = [
     (r"examples/gallery/.*\.png", None),
     (r"benchmarks/results/.*\.png", None),
-    (r"notebooks/.*\.png", None),
+    (r"notebooks/.*\.(png|ipynb)", None),
     (r"((stories|reference|notebooks)/)?[a-z0-9_]+\.md", None),
     (r"examples/results/(?P<name>\w+)\.md", r"stories/\g<name>.md"),
     (r"CONTRIBUTING\.md", "contributing.md"),
@@ -20,6 +20,7 @@ _PLACES = [
 ]
 _LINK = re.compile(r"(?P<is_image>!?)\[(?P<text>[^\]\[]*)\]\((?P<target>[^)\s#:]+)\)")
 _ATTRIBUTE = re.compile(r'(?P<name>src|href)="(?P<target>[^":#]+)"')
+_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 _NAME = re.compile(r"<code>(?P<path>(?:tfp_flows\.|tff\.)?(?P<part>\w+)\.(?P<name>\w+))</code>")
 _CLOSED = re.compile(r"(<a\b.*?</a>|<h\d.*?</h\d>|<pre\b.*?</pre>)", re.S)
 
@@ -27,7 +28,9 @@ _CLOSED = re.compile(r"(<a\b.*?</a>|<h\d.*?</h\d>|<pre\b.*?</pre>)", re.S)
 def on_config(config):
     """The stories and the parts of the package follow the pages of their sections."""
     more = {
-        "Stories": [{story.name: f"stories/{story.name}.md"} for story in sources.gallery.stories()],
+        "Stories": [
+            {story.name: f"stories/{story.name}.md"} for story in sources.gallery.stories()
+        ],
         "Reference": [{part: f"reference/{part}.md"} for part in sources.parts()],
     }
     for section in config.nav:
@@ -46,6 +49,9 @@ def on_files(files, config):
             files.append(File.generated(config, place, abs_src_path=str(picture)))
     for place, picture in notebook_pages.pictures():
         files.append(File.generated(config, place, content=picture))
+    for notebook in sorted(sources.NOTEBOOKS.glob("*.ipynb")):
+        place = f"notebooks/{notebook.name}"
+        files.append(File.generated(config, place, abs_src_path=str(notebook)))
     return files
 
 
@@ -63,6 +69,8 @@ def on_page_markdown(markdown, page, config, files):
 def _relinked(text, here):
     def link(found):
         target = _place(found["target"])
+        if target is None and found["is_image"]:
+            raise LookupError(f"The site has no picture {found['target']!r}.")
         if target is None:
             return found["text"]
         return f"{found['is_image']}[{found['text']}]({posixpath.relpath(target, here)})"
@@ -87,7 +95,7 @@ def _place(target):
 
 
 def on_page_content(html, page, config, files):
-    """Public names in prose lead to the reference."""
+    """Public names in prose lead to the reference, and papers to where they can be read."""
     del page, config, files
     modules = sources.parts()
 
@@ -97,7 +105,8 @@ def on_page_content(html, page, config, files):
             return found[0]
         return f'<autoref identifier="{module}.{found["name"]}">{found[0]}</autoref>'
 
-    return "".join(
-        part if k % 2 else _NAME.sub(reference, part)
-        for k, part in enumerate(_CLOSED.split(html))
-    )
+    def linked(text):
+        paper = r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>'
+        return _ARXIV.sub(paper, _NAME.sub(reference, text))
+
+    return "".join(part if k % 2 else linked(part) for k, part in enumerate(_CLOSED.split(html)))

@@ -1,6 +1,7 @@
 """The notebooks as pages of the site: text, code, and the outputs that are stored in them."""
 
 import functools
+import re
 from collections.abc import Iterator
 
 import nbconvert
@@ -15,7 +16,10 @@ def _converted(name: str) -> tuple[str, dict[str, bytes]]:
     exporter = nbconvert.MarkdownExporter()
     names = {"unique_key": name, "output_files_dir": "."}
     text, resources = exporter.from_notebook_node(notebook, resources=names)
-    return text, resources["outputs"]
+    pictures = {file.removeprefix("./"): picture for file, picture in resources["outputs"].items()}
+    text = re.sub(r"!\[png\]\((?:\./)?", "![What the cell above shows](notebooks/", text)
+    download = f"\n\n[This page as a notebook](notebooks/{name}.ipynb)\n"
+    return text.rstrip() + download, pictures
 
 
 def _names() -> list[str]:
@@ -32,4 +36,4 @@ def pictures() -> Iterator[tuple[str, bytes]]:
     """Where each picture stands, and its bytes."""
     for name in _names():
         for file, content in _converted(name)[1].items():
-            yield f"notebooks/{file.removeprefix('./')}", content
+            yield f"notebooks/{file}", content

@@ -1,6 +1,6 @@
 """Executes the notebooks in place: their outputs are stored with them, and shown on the site.
 
-    python docs/notebooks.py [NAME ...]
+python docs/notebooks.py [NAME ...]
 """
 
 import pathlib

@@ -41,7 +41,6 @@ def read(path: str) -> str:
 def expand(text: str) -> str:
     """A page with all that it names put in."""
 
-
     def put_in(found):
         made = _DIRECTIVES[found["name"]](*filter(None, [found["argument"]]))
         return textwrap.indent(made, found["indent"] or "")
@@ -139,8 +138,7 @@ def story_page(story) -> str:
     pictures = "\n\n".join(
         f"![{story.title}](examples/gallery/{name}.png)" for name in story.pictures
     )
-    parts = [f"# {story.title}", story.numbers, f"```bash\n{story.command}\n```", pictures]
-    parts += [_story_text(story), story.table]
+    parts = [f"# {story.title}", story.numbers, pictures, _story_text(story), story.table]
     source = code(f"examples/{story.name}.py").replace("\n", "\n    ")
     parts.append(f'??? example "examples/{story.name}.py"\n\n    {source}')
     return "\n\n".join(filter(None, parts))
@@ -149,10 +147,13 @@ def story_page(story) -> str:
 def _story_text(story) -> str:
     """What the docstring says beside its title; its commands as code."""
     paragraphs = docstring(f"examples/{story.name}.py").split("\n\n")[1:]
-    return "\n\n".join(
-        f"```bash\n{re.sub('^    ', '', text, flags=re.M)}\n```" if text.startswith("    ") else text
-        for text in paragraphs
-    )
+    return "\n\n".join(map(_commands_as_code, paragraphs))
+
+
+def _commands_as_code(paragraph):
+    if not paragraph.startswith("    "):
+        return paragraph
+    return f"```bash\n{textwrap.dedent(paragraph)}\n```"
 
 
 def parts() -> dict[str, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+
 import tfp_flows as tff
 
 rng = np.random.default_rng(0)

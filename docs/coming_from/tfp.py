@@ -37,7 +37,7 @@ optimizer = tf_keras.optimizers.Adam(1e-3)
 def step(batch):
     with tf.GradientTape() as tape:
         loss = -tf.reduce_mean(flow.log_prob(batch))
-    optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+    optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
 
 for batch in tf.data.Dataset.from_tensor_slices(x).shuffle(4096).repeat(5).batch(256):
