@@ -29,7 +29,8 @@ pip := PYTHONWARNINGS=ignore $(python) -m pip install -q --disable-pip-version-c
 
 .DEFAULT_GOAL := test
 STORIES := density_2d density_toys energy_2d boltzmann_double_well mnist_flow outliers completion \
-	conditional neutra_hmc distill_iaf
+	conditional neutra_hmc distill_iaf vae_binarized_mnist
+vae_binarized_mnist: STORY_ARGS := --compare
 peers_installed := $(PEERS)/.installed
 docs_installed := $(VENV)/.installed-docs
 BENCHMARKS := $(patsubst benchmarks/%.py,bench-%,$(filter-out %/common.py,$(wildcard benchmarks/*.py)))
@@ -52,11 +53,11 @@ gallery: $(STORIES)
 	$(python) examples/gallery.py
 
 $(STORIES): $(installed)
-	$(python) examples/$@.py --verbose 2 --output examples/gallery --table examples/results/$@.md
+	$(python) examples/$@.py $(STORY_ARGS) --verbose 2 --output examples/gallery --table examples/results/$@.md
 
-# Warnings, broken links among them, are errors.
+# Warnings are errors, broken links among them.
 docs: $(docs_installed)
-	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --quiet --strict --config-file docs/mkdocs.yml
+	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict --config-file docs/mkdocs.yml
 	@echo "build/docs/index.html"
 
 docs-check: docs

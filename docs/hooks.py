@@ -28,9 +28,7 @@ _CLOSED = re.compile(r"(<a\b.*?</a>|<h\d.*?</h\d>|<pre\b.*?</pre>)", re.S)
 def on_config(config):
     """The stories and the parts of the package follow the pages of their sections."""
     more = {
-        "Stories": [
-            {story.name: f"stories/{story.name}.md"} for story in sources.gallery.stories()
-        ],
+        "Stories": [{story.name: f"stories/{story.name}.md"} for story in sources.all_stories()],
         "Reference": [{part: f"reference/{part}.md"} for part in sources.parts()],
     }
     for section in config.nav:

@@ -119,10 +119,15 @@ def _result(file: Path) -> str:
     return "\n\n".join(parts)
 
 
+def all_stories() -> list:
+    """Everything in examples/ that has a picture."""
+    return [*gallery.stories(), *gallery.drawn()]
+
+
 def stories() -> str:
     """A card for each story, with its picture, its title and its numbers."""
     cards = []
-    for story in gallery.stories():
+    for story in all_stories():
         cards.append(
             f'<a class="card" href="stories/{story.name}.md">'
             f'<img src="examples/gallery/{story.pictures[0]}.png" alt="{story.name}" '
@@ -196,7 +201,7 @@ def _listed(part, names):
 
 def generated() -> Iterator[tuple[str, str]]:
     """The pages that are written wholly from sources: where they stand, and what they say."""
-    for story in gallery.stories():
+    for story in all_stories():
         yield f"stories/{story.name}.md", story_page(story)
     yield "reference/index.md", reference_index()
     for part in parts():

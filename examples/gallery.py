@@ -82,6 +82,11 @@ STORIES: dict[str, tuple[Sequence[str], str]] = {
         "second, one at a time: {IAF, the student|samples/s, 1 at once} against "
         "{MAF, the teacher|samples/s, 1 at once}.",
     ),
+    "vae_binarized_mnist": (
+        ["vae_binarized_mnist"],
+        "Test -ELBO of binarized 8 x 8 digits: no flow {none|test -ELBO}, planar "
+        "{planar|test -ELBO}, radial {radial|test -ELBO}, RealNVP {real_nvp|test -ELBO} nats.",
+    ),
     "rezende_mohamed": (
         ["rezende_mohamed"],
         "-ELBO and -log p in nats, ours after 100,000 updates (K = 80: {planar, K = 80|updates}), "
@@ -96,6 +101,9 @@ STORIES: dict[str, tuple[Sequence[str], str]] = {
         "these models overfit.",
     ),
 }
+
+# What only draws: its pictures.
+DRAWN = {"planar_and_radial": ["planar", "radial"]}
 
 
 class Table:
@@ -169,14 +177,25 @@ def stories() -> list[Story]:
     ]
 
 
+def drawn() -> list[Story]:
+    """Examples that have pictures, but train nothing and have no numbers."""
+    return [
+        Story(name, _title(name), pictures, "", f"python examples/{name}.py", "", "")
+        for name, pictures in DRAWN.items()
+    ]
+
+
 def _story(name: str, pictures: Sequence[str], numbers: str) -> Story:
     path = EXAMPLES / "results" / f"{name}.md"
     table = Table(path)
-    docstring = ast.get_docstring(ast.parse((EXAMPLES / f"{name}.py").read_text("utf-8")))
     said = re.sub(r"\{(.*?)\}", lambda place: table.cell(place[1]), numbers)
-    title = docstring.partition("\n")[0]
     text = path.read_text("utf-8").strip()
-    return Story(name, title, pictures, said, table.command, table.seconds, text)
+    return Story(name, _title(name), pictures, said, table.command, table.seconds, text)
+
+
+def _title(name: str) -> str:
+    docstring = ast.get_docstring(ast.parse((EXAMPLES / f"{name}.py").read_text("utf-8")))
+    return docstring.partition("\n")[0]
 
 
 def gallery() -> str:

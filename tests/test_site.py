@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import json
 import pathlib
 import re
 import runpy
@@ -34,14 +33,16 @@ def pages(sources):
 
 
 def test_every_story_has_its_page_with_its_numbers_pictures_and_table(sources, pages):
-    stories = sources.gallery.stories()
-    assert [story.name for story in stories] == list(sources.gallery.STORIES)
-    readme = sources.read("README.md")
+    stories = sources.all_stories()
+    gallery, readme = sources.gallery, sources.read("README.md")
+    assert [story.name for story in stories] == [*gallery.STORIES, *gallery.DRAWN]
     for story in stories:
         page = pages[f"stories/{story.name}.md"]
-        assert story.numbers in page
-        assert story.numbers in readme
-        assert sources.read(f"examples/results/{story.name}.md").strip() in page
+        assert story.title in page
+        if story.name in gallery.STORIES:
+            assert story.numbers in page
+            assert story.numbers in readme
+            assert sources.read(f"examples/results/{story.name}.md").strip() in page
         assert all(f"examples/gallery/{name}.png" in page for name in story.pictures)
         assert f"stories/{story.name}.md" in pages["stories/index.md"]
 
@@ -92,13 +93,10 @@ def test_directives_keep_their_indentation(sources):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ours", "tfp"])
-def test_model_of_the_comparison(name):
-    done = runpy.run_path(str(DOCS / "coming_from" / f"{name}.py"))
+def test_our_model_of_the_comparison():
+    done = runpy.run_path(str(DOCS / "coming_from" / "ours.py"))
     assert done["nats"] < 2.1  # 4.9 before the training, 1.61 at best
     assert done["samples"].shape == (1000, 2)
-    # What the page says of both.
-    assert len(done["flow"].trainable_variables) == (48 if name == "ours" else 0)
 
 
 def test_comparison_has_one_model_a_library(sources, pages):
@@ -128,31 +126,29 @@ def test_notebook(name, kernel):
     path = DOCS / "notebooks" / f"{name}.ipynb"
     assert path.stat().st_size < 300_000
     stored = nbformat.read(path, as_version=4)
-    fresh = kernel(nbformat.from_dict(json.loads(path.read_text("utf-8"))))
-    assert kinds(fresh) == kinds(stored)
-    # What is printed is the same but for its last digits, which machines do not share.
-    for new, old in zip(printed(fresh), printed(stored), strict=True):
-        assert re.sub(r"[\d.]+", "#", new) == re.sub(r"[\d.]+", "#", old)
-        for a, b in zip(numbers(new), numbers(old), strict=True):
-            assert a == pytest.approx(b, rel=0.05)
+    fresh = kernel(nbformat.read(path, as_version=4))
+    for new, old in zip(fresh.cells, stored.cells, strict=True):
+        if old.cell_type == "code":
+            assert displayed(new) == displayed(old)
+            assert_prints_alike(new, old)
 
 
-def kinds(notebook):
-    """For each cell of code, what its outputs are."""
-    return [
-        [sorted(output.get("data", {"text/plain": 0})) for output in cell.outputs]
-        for cell in notebook.cells
-        if cell.cell_type == "code"
-    ]
+def displayed(cell):
+    """What kinds of things a cell shows, beside what it prints."""
+    return [sorted(output.data) for output in cell.outputs if "data" in output]
 
 
-def printed(notebook):
-    return [
-        output.text
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if output.output_type == "stream"
-    ]
+def assert_prints_alike(new, old):
+    """A first run prints more, such as where it prepares a data set; last digits may differ."""
+    lines = {re.sub(r"\d+\.\d+", "#", line): line for line in printed(new)}
+    for line in printed(old):
+        fresh = lines[re.sub(r"\d+\.\d+", "#", line)]
+        assert numbers(fresh) == pytest.approx(numbers(line), rel=0.05)
+
+
+def printed(cell):
+    texts = [output.text for output in cell.outputs if output.output_type == "stream"]
+    return "".join(texts).splitlines()
 
 
 def numbers(text):
