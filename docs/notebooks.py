@@ -29,7 +29,11 @@ def start_kernel(folder: pathlib.Path) -> KernelManager:
     """
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel(cwd=str(folder))
-    run(manager, nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_QUIET)]))
+    try:
+        run(manager, nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_QUIET)]))
+    except BaseException:
+        manager.shutdown_kernel(now=True)
+        raise
     return manager
 
 
