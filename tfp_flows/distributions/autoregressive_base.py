@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows._checks import check_at_least, check_floating
+from tfp_flows._recording import Resolved, recorded
 from tfp_flows._variables import find_variables
 from tfp_flows.distributions._arguments import check_half_open, check_network
 from tfp_flows.distributions._normal import PhiloxNormal
@@ -168,6 +169,7 @@ class AutoregressiveMixture(tfd.Distribution):
         return tf.stop_gradient(x)
 
 
+@recorded
 def autoregressive_base(
     event_size: int,
     *,
@@ -226,6 +228,7 @@ def autoregressive_base(
         dtype=dtype,
         name="conditionals",
     )
-    return AutoregressiveMixture(
+    base = AutoregressiveMixture(
         network, event_size, num_components, min_scale=min_scale, dtype=dtype, name=name
     )
+    return Resolved(base, {"order": network.order.tolist()})

@@ -4,12 +4,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows._checks import check_at_least, check_floating
+from tfp_flows._recording import recorded
 from tfp_flows.distributions._arguments import check_half_open
 from tfp_flows.distributions._scale import trainable_scale_tril
 
 tfd = tfp.distributions
 
 
+@recorded
 def full_covariance_gaussian(
     event_size: int,
     *,

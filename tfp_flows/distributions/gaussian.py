@@ -3,6 +3,7 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows._recording import recorded
 from tfp_flows.distributions._context import checked_context
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.networks import Linear, generator
@@ -11,6 +12,7 @@ from tfp_flows.numerics import positive
 tfd = tfp.distributions
 
 
+@recorded
 def standard_normal(event_size: int, dtype: tf.DType = tf.float32) -> tfd.Distribution:
     """The standard normal distribution on vectors.
 
@@ -35,6 +37,7 @@ def standard_normal(event_size: int, dtype: tf.DType = tf.float32) -> tfd.Distri
     )
 
 
+@recorded
 class ConditionalGaussian(tf.Module):
     """A diagonal Gaussian whose location and scale are affine in a context.
 

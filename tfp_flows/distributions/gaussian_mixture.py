@@ -4,6 +4,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows._checks import check_at_least, check_floating
+from tfp_flows._recording import recorded
 from tfp_flows.distributions._arguments import check_half_open
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.distributions._scale import trainable_scale
@@ -12,6 +13,7 @@ from tfp_flows.networks import generator
 tfd = tfp.distributions
 
 
+@recorded
 def gaussian_mixture(
     event_size: int,
     num_components: int = 8,

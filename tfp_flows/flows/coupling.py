@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows._recording import recorded
 from tfp_flows.flows import _recipe
 from tfp_flows.flows._couplings import Couplings
 from tfp_flows.networks import Linear, generator
@@ -13,6 +14,7 @@ from tfp_flows.transformers import Additive, Affine
 tfb = tfp.bijectors
 
 
+@recorded
 def nice(
     event_size: int,
     num_layers: int = 4,
@@ -82,6 +84,7 @@ def nice(
     return _recipe.unconditional(bijector, event_size, base, dtype, name)
 
 
+@recorded
 def real_nvp(
     event_size: int,
     num_layers: int = 8,

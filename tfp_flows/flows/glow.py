@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import ActNorm, InvertibleConv1x1, Squeeze, channel_mask
 from tfp_flows.flows import _images, _recipe
 from tfp_flows.networks import generator
@@ -13,6 +14,7 @@ from tfp_flows.transformers import Affine, Transformer
 tfb = tfp.bijectors
 
 
+@recorded
 def glow(
     image_shape: Sequence[int],
     num_levels: int | None = None,

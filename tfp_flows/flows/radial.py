@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import RadialStack
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import Linear, generator
@@ -12,6 +13,7 @@ from tfp_flows.numerics import positive
 tfb = tfp.bijectors
 
 
+@recorded
 def radial(
     event_size: int,
     num_layers: int = 16,

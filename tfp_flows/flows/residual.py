@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import Residual
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import LipschitzMLP, generator
@@ -16,6 +17,7 @@ tfb = tfp.bijectors
 _LARGEST_EXACT = 4
 
 
+@recorded
 def residual(
     event_size: int,
     num_layers: int = 8,

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows import _tfp
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import Multiscale, PlanarStack, RadialStack, Reversible
 from tfp_flows.distributions import ConditionalDistribution
 from tfp_flows.flows._recipe import Flow
@@ -13,6 +14,7 @@ from tfp_flows.flows._recipe import Flow
 tfb, tfd = tfp.bijectors, tfp.distributions
 
 
+@recorded
 def reversible(distribution: Flow) -> Flow:
     """Returns an equal flow whose gradients recompute the activations instead of keeping them.
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import Sylvester
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import Linear, generator
@@ -17,6 +18,7 @@ tfb = tfp.bijectors
 _ORTHOGONAL = ("projection", "householder", "permutation")
 
 
+@recorded
 def sylvester(
     event_size: int,
     num_layers: int = 4,
