@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfp_flows.models import _distribution
 
 
+@keras.saving.register_keras_serializable(package="tfp_flows")
 class DensityModel(_distribution.DistributionModel):
     """Fits the variables of a distribution to data by maximum likelihood.
 

@@ -17,6 +17,7 @@ _DRAWS = 256
 _EVALUATION_STEPS = 10
 
 
+@keras.saving.register_keras_serializable(package="tfp_flows")
 class ReverseKLModel(_distribution.DistributionModel):
     """Fits the variables of a distribution q to an unnormalized density p~ = Z p, without data.
 
@@ -109,8 +110,10 @@ class ReverseKLModel(_distribution.DistributionModel):
         super().__init__(distribution, name=name)
         # Keras would train the weights of a layer that it finds in an attribute.
         self._target_log_prob_fn = lambda z: target_log_prob_fn(z)
+        self._given_target = lambda: target_log_prob_fn
         self._example_weight = float(example_weight)
         self._path_gradient = bool(path_gradient)
+        self._seed = seed
         self.reverse_kl = keras.metrics.Mean(name="reverse_kl")
         self.effective_sample_size = keras.metrics.Mean(name="effective_sample_size")
         if example_weight:
@@ -122,6 +125,18 @@ class ReverseKLModel(_distribution.DistributionModel):
         self._training_seeds, self._evaluation_seeds, _ = _random.streams(seed)
         self._check_target()
         self.build_if_known()
+
+    def stored_parts(self) -> dict[str, Any]:
+        """The arguments that `flows.get_config` describes, by name."""
+        return super().stored_parts() | {"target_log_prob_fn": self._given_target()}
+
+    def stored_settings(self) -> dict[str, Any]:
+        """The arguments that Keras describes, by name."""
+        return {
+            "example_weight": self._example_weight,
+            "path_gradient": self._path_gradient,
+            "seed": self._seed,
+        }
 
     def fit(
         self, x: Any = None, *args: Any, batch_size: int | None = None, **kwargs: Any
