@@ -133,7 +133,8 @@ class DistributionModel(_base.LikelihoodModel):
                 f"{type(self).__name__} does not know the shapes of its data yet: expected a model "
                 "that is built, received one that is not."
             )
-        _export.export(self._distribution, self.schema, filepath)
+        variables = [weight._value for weight in self._adopted.weights]
+        _export.export(self._distribution, self.schema, variables, filepath)
 
     def nats_and_bits(self, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
         """The negative log-density of every row in nats, and per dimension in bits.

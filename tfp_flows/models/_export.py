@@ -1,5 +1,6 @@
 """Distributions as SavedModels: functions that run where this package is not."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -7,24 +8,23 @@ import tensorflow as tf
 from tfp_flows.models import _schema
 
 
-def export(distribution: Any, schema: _schema.Schema, filepath: Any) -> None:
+def export(
+    distribution: Any, schema: _schema.Schema, variables: Sequence[tf.Variable], filepath: Any
+) -> None:
     """Writes a SavedModel with the functions `log_prob` and `sample`.
 
     Args:
       distribution: a distribution; or, where the schema has a context, a callable from contexts.
       schema: with the shapes and dtypes of events and contexts.
+      variables: those of the distribution.
       filepath: the folder, which may exist.
     """
     log_prob, sample = _functions(distribution, schema)
     module = tf.Module()
     module.log_prob, module.sample = log_prob, sample
     # A SavedModel must own what its functions read.
-    traced = [function.get_concrete_function() for function in (log_prob, sample)]
-    module.distribution_variables = [v for function in traced for v in function.variables]
-    signatures = {
-        "log_prob": _named("log_prob", log_prob),
-        "sample": _named("x", sample),
-    }
+    module.distribution_variables = list(variables)
+    signatures = {"log_prob": _named("log_prob", log_prob), "sample": _named("x", sample)}
     signatures["serving_default"] = signatures["log_prob"]
     tf.saved_model.save(module, str(filepath), signatures=signatures)
 

@@ -41,6 +41,10 @@ class DensityModel(_distribution.DistributionModel):
     infinity are refused before they do harm, arrays before training, others at the batch that holds
     the value.
 
+    `save` writes the model into one file, which `keras.saving.load_model` reads, if the
+    distribution is one that `flows.get_config` can describe, such as any recipe's. `export` writes
+    what it computes, of any distribution, for where this package is not.
+
     Args:
       distribution: a `tfd.Distribution` with batch shape `[]` and any event shape; or a conditional
         one, a callable (`tfp_flows.distributions.ConditionalDistribution` or any object) that maps

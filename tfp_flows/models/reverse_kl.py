@@ -50,7 +50,8 @@ class ReverseKLModel(_distribution.DistributionModel):
       distribution: a reparameterized `tfd.Distribution` of batch shape `[]` with variables. A
         conditional one is fitted by `FlowVAE`.
       target_log_prob_fn: a callable, events `[n, ...event]` of the distribution's dtype ->
-        log p~ `[n]` in nats, differentiable. Its own variables are not trained.
+        log p~ `[n]` in nats, differentiable. Its own variables are not trained. For `save` it must
+        be registered by `keras.saving.register_keras_serializable`.
       example_weight: w above, at least 0.
       path_gradient: whether to leave the score of q out of the gradient.
       seed: int, for the draws; by default drawn from Keras's global seed.

@@ -43,6 +43,9 @@ class FlowVAE(_base.LikelihoodModel):
     to 25,000 steps: one rare gradient of four to five times the usual norm, about 70 there, is
     enough. `compile` sets it on the optimizer; `global_clipnorm=None` turns it off.
 
+    `save` writes the model into one file, if `flows.get_config` can describe posterior, prior and
+    likelihood, and Keras the networks.
+
     Args:
       encoder: a Keras 3 layer or model, images `[n, ...image]` -> contexts `[n, context_size]`.
       decoder: a Keras 3 layer or model, latents `[n, L]` -> `[n, ...image]`, logits of Bernoulli
