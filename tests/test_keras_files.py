@@ -234,22 +234,18 @@ def test_settings_are_those_of_the_call():
         flows.get_config(flow.copy(name="copy"))
 
 
-@pytest.mark.parametrize("name", tff.transformers.__all__)
+@pytest.mark.parametrize(
+    "name", sorted(set(tff.transformers.__all__) - {"Transformer", "check_transformer"})
+)
 def test_transformers(name):
     """A transformer's settings are all that its constructor takes."""
     cls = getattr(tff.transformers, name)
-    if name in ("Transformer", "check_transformer"):
-        return
     settings = {"Inverted": [tff.transformers.Affine()], "Softclip": [-1.0, 2.0]}.get(name, [])
-    transformer = cls(*settings)
-    flow = flows.maf(2, 1, transformer=transformer)
-    config = flows.get_config(flow)
-    again = flows.from_config(config)
-    assert flows.get_config(again) == config
+    config = flows.get_config(flows.maf(2, 1, hidden_units=[2], transformer=cls(*settings)))
+    assert flows.get_config(flows.from_config(config)) == config
     described = config["flow"]["recipe"]["settings"]["transformer"]["transformer"]
-    assert len(described["arguments"]) == len(
-        [p for p in inspect.signature(cls).parameters if p not in ("args", "kwargs")]
-    )
+    arguments = set(inspect.signature(cls).parameters) - {"args", "kwargs"}
+    assert len(described["arguments"]) == len(arguments)
 
 
 HAND_MADE = tfd.TransformedDistribution(

@@ -133,11 +133,8 @@ class ReverseKLModel(_distribution.DistributionModel):
 
     def stored_settings(self) -> dict[str, Any]:
         """The arguments that Keras describes, by name."""
-        return {
-            "example_weight": self._example_weight,
-            "path_gradient": self._path_gradient,
-            "seed": self._seed,
-        }
+        settings = {"example_weight": self._example_weight, "path_gradient": self._path_gradient}
+        return settings | {"seed": self._seed}
 
     def fit(
         self, x: Any = None, *args: Any, batch_size: int | None = None, **kwargs: Any
