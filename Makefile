@@ -2,7 +2,10 @@
 #
 #   make train   train a flow posterior on handwritten digits beside a plain Gaussian one
 #   make test    run the tests
-#   make lint    check style and format
+#   make lint    check style, format and types
+#   make wheel   build the package, and run the README's first block with what was built
+#   make matrix  install and test it on every Python, with the oldest and the newest TensorFlow (an
+#                hour; MATRIX_ARGS="--python python3.12" for some)
 #   make gallery run every story of examples/ in full: its picture and its table (an hour)
 #   make bench   run every benchmark: tables and pictures go to benchmarks/results/ (an hour or more)
 #   make bench-peers  compare a training step with normflows, zuko and flowjax, which get an
@@ -17,6 +20,7 @@ VENV ?= .venv
 TRAIN_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+MATRIX_ARGS ?=
 PEERS ?= .venv-peers
 
 python := $(VENV)/bin/python
@@ -33,7 +37,7 @@ BENCHMARKS := $(patsubst benchmarks/%.py,bench-%,$(filter-out %/common.py,$(wild
 bench_input_pipeline = $(if $(TFP_FLOWS_DATA_DIR),--data-dir "$(TFP_FLOWS_DATA_DIR)")
 bench_training_step = $(if $(wildcard $(peers_installed)),--peers $(PEERS)/bin/python)
 bench_tutorial = $(bench_training_step)
-.PHONY: train test lint gallery $(STORIES) bench $(BENCHMARKS) bench-peers clean same-python always
+.PHONY: train test lint wheel matrix gallery $(STORIES) bench $(BENCHMARKS) bench-peers clean same-python always
 
 train: $(installed)
 	$(python) examples/vae_binarized_mnist.py --compare $(TRAIN_ARGS)
@@ -44,6 +48,13 @@ test: $(installed)
 lint: $(installed)
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
+	$(python) -m mypy
+
+wheel: $(installed)
+	$(python) -m tests.wheel
+
+matrix: $(installed)
+	$(python) -m tests.matrix --write CONTRIBUTING.md $(MATRIX_ARGS)
 
 gallery: $(STORIES)
 	$(python) examples/gallery.py

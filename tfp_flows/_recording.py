@@ -7,11 +7,12 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-_Maker = TypeVar("_Maker", bound=Callable)
+_Maker = TypeVar("_Maker", bound=Callable[..., Any])
+_Made = TypeVar("_Made")
 
 # By names such as "flows.real_nvp". A file may ask for these and for nothing else.
 RECIPES: dict[str, Callable] = {}
@@ -30,19 +31,25 @@ class Recipe:
     settings: Mapping[str, Any]
 
 
-class Resolved(NamedTuple):
-    """What a recorded function returns that has drawn one of its settings, such as an order.
+class _Resolved(NamedTuple):
+    made: Any
+    settings: dict[str, Any]
+
+
+def resolved(made: _Made, settings: dict[str, Any]) -> _Made:
+    """Adds to what a recorded function returns what it has drawn for a setting, such as an order.
 
     Streams of random numbers differ between versions of NumPy: what is no variable, and was drawn,
     is recorded itself.
 
-    Attributes:
-      made: what the caller shall get.
+    Args:
+      made: what the function has made.
       settings: the settings with which no draw is needed, by name.
-    """
 
-    made: Any
-    settings: dict[str, Any]
+    Returns:
+      What the function is to return; its caller gets `made`.
+    """
+    return cast(_Made, _Resolved(made, settings))
 
 
 def recorded(maker: _Maker) -> _Maker:
@@ -59,35 +66,39 @@ def recorded(maker: _Maker) -> _Maker:
     name = f"{maker.__module__.split('.')[1]}.{maker.__name__}"
     signature = inspect.signature(maker)
 
-    def record(made, args, kwargs, resolved):
+    def record(made: Any, args: tuple, kwargs: dict, drawn: dict[str, Any]) -> None:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        made._recipe = Recipe(
-            name, {key: _kept(value) for key, value in (bound.arguments | resolved).items()}
-        )
+        settings = {key: _kept(value) for key, value in (bound.arguments | drawn).items()}
+        made._recipe = Recipe(name, settings)
 
     if isinstance(maker, type):
-        init = maker.__init__
-
-        @functools.wraps(init)
-        def init_and_record(self, *args, **kwargs):
-            init(self, *args, **kwargs)
-            if type(self) is maker:
-                record(self, args, kwargs, {})
-
-        maker.__init__ = init_and_record
+        _record_init(maker, record)
         RECIPES[name] = maker
-        return maker
+        return cast(_Maker, maker)
 
     @functools.wraps(maker)
-    def make(*args, **kwargs):
+    def make(*args: Any, **kwargs: Any) -> Any:
         made = maker(*args, **kwargs)
-        made, resolved = made if isinstance(made, Resolved) else (made, {})
-        record(made, args, kwargs, resolved)
+        made, drawn = made if isinstance(made, _Resolved) else (made, {})
+        record(made, args, kwargs, drawn)
         return made
 
     RECIPES[name] = make
-    return make
+    return cast(_Maker, make)
+
+
+def _record_init(maker: Any, record: Callable[..., None]) -> None:
+    """Makes a class record what its constructor was given."""
+    init = maker.__init__
+
+    @functools.wraps(init)
+    def init_and_record(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        if type(self) is maker:
+            record(self, args, kwargs, {})
+
+    maker.__init__ = init_and_record
 
 
 def recipe_of(made: Any) -> Recipe | None:

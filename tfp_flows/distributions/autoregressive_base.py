@@ -5,16 +5,15 @@ from statistics import NormalDist
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least, check_floating
-from tfp_flows._recording import Resolved, recorded
+from tfp_flows._recording import recorded, resolved
 from tfp_flows._variables import find_variables
 from tfp_flows.distributions._arguments import check_half_open, check_network
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.distributions._scale import floored_scale
 from tfp_flows.networks import MaskedMLP, generator
-
-tfd = tfp.distributions
 
 
 class AutoregressiveMixture(tfd.Distribution):
@@ -231,4 +230,4 @@ def autoregressive_base(
     base = AutoregressiveMixture(
         network, event_size, num_components, min_scale=min_scale, dtype=dtype, name=name
     )
-    return Resolved(base, {"order": network.order.tolist()})
+    return resolved(base, {"order": network.order.tolist()})

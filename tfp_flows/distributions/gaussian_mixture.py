@@ -1,7 +1,7 @@
 """A Gaussian mixture as a learned base."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least, check_floating
 from tfp_flows._recording import recorded
@@ -9,8 +9,6 @@ from tfp_flows.distributions._arguments import check_half_open
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.distributions._scale import trainable_scale
 from tfp_flows.networks import generator
-
-tfd = tfp.distributions
 
 
 @recorded

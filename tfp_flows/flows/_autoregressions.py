@@ -2,16 +2,15 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows.bijectors import Autoregressive
 from tfp_flows.networks import MaskedMLP
 from tfp_flows.transformers import Transformer
-
-tfb = tfp.bijectors
 
 ORDERS = ("alternate", "random")
 Order = str | Sequence[Sequence[int]]
@@ -63,8 +62,10 @@ class Autoregressions(tf.Module):
         self._inverted = inverted
         if isinstance(order, str):
             ascending = list(range(event_size))
-            turns = [ascending, ascending[::-1]] if order == "alternate" else [order]
-            order = [turns[k % len(turns)] for k in range(num_layers)]
+            turns: list[Any] = [ascending, ascending[::-1]] if order == "alternate" else [order]
+            orders = [turns[k % len(turns)] for k in range(num_layers)]
+        else:
+            orders = list(order)
         self._networks = [
             MaskedMLP(
                 event_size,
@@ -77,7 +78,7 @@ class Autoregressions(tf.Module):
                 context_size=context_size,
                 name=f"network_{k}",
             )
-            for k, order_of_layer in enumerate(order)
+            for k, order_of_layer in enumerate(orders)
         ]
 
     @property

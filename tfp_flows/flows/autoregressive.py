@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from tfp_flows._recording import Resolved, recorded
+from tfp_flows._recording import recorded, resolved
 from tfp_flows.flows import _recipe
 from tfp_flows.flows._autoregressions import Autoregressions, check_order
 from tfp_flows.networks import generator
@@ -203,4 +203,4 @@ def _checked(transformer, order, num_layers):
 def _with_orders(flow, order, layers):
     """The flow and, where they were drawn, the orders of its layers."""
     is_drawn = isinstance(order, str) and order == "random"
-    return Resolved(flow, {"order": layers.orders} if is_drawn else {})
+    return resolved(flow, {"order": layers.orders} if is_drawn else {})

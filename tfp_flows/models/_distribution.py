@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows import flows
-from tfp_flows.models import _base, _export, _schema, adoption
+from tfp_flows.models import _base, _export, _non_finite, _schema, adoption
 
 
 class DistributionModel(_base.LikelihoodModel):
@@ -149,13 +149,24 @@ class DistributionModel(_base.LikelihoodModel):
         nats = -self(batch, training=training)
         return {"nats": nats, "bits_per_dim": nats / (math.log(2.0) * self._event_size)}
 
-    def after_update(self, batch: dict[str, tf.Tensor]) -> None:
+    def after_update(self, batch: Mapping[str, tf.Tensor]) -> None:
         """Moves the running statistics of every `bijectors.BatchNorm`, if there is one.
 
         Args:
           batch: the columns of the batch.
         """
         flows.update_statistics(self._distribution, batch["x"], batch.get("context"))
+
+    def follow(self, batch: Mapping[str, tf.Tensor]) -> None:
+        """Follows a batch from the data to the base, see the base class.
+
+        Args:
+          batch: the columns of the batch.
+        """
+        distribution = self._distribution
+        if self._conditional:
+            distribution = distribution(batch["context"])
+        _non_finite.check_log_prob("distribution", distribution, batch["x"])
 
     def _make_schema(
         self, event_shape: Any, context_shape: Any, dtype: tf.DType = tf.float32

@@ -96,9 +96,23 @@ def training_sources(
             training, resumption.epochs_done, steps_per_epoch, steps_per_execution
         )
     if validation_data is not None:
-        size = validation_batch_size or batch_size
-        validation_data = source(schema, validation_data, size)
+        validation_data = source(schema, validation_data, validation_batch_size or batch_size)
     return training, validation_data, steps_per_epoch
+
+
+def read_again(source: Any) -> Iterator[Any]:
+    """The batches of a source from its beginning, none if it can be read once only.
+
+    Args:
+      source: from `source` or `training_sources`.
+
+    Yields:
+      The batches.
+    """
+    if isinstance(source, tf.data.Dataset):
+        yield from source
+    elif isinstance(source, keras.utils.PyDataset):
+        yield from (source[number] for number in range(source.num_batches or 0))
 
 
 def joined(x: Any, y: Any, sample_weight: Any) -> Any:

@@ -1,17 +1,15 @@
 """Variational inference: a Keras 3 model that fits a distribution to an unnormalized density."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
-from tfp_flows.models import _distribution, _random
-
-tfd = tfp.distributions
+from tfp_flows.models import _distribution, _non_finite, _random
 
 _DRAWS = 256
 _EVALUATION_STEPS = 10
@@ -161,7 +159,8 @@ class ReverseKLModel(_distribution.DistributionModel):
                     "Argument `x`: expected examples, since `example_weight` is "
                     f"{self._example_weight}, received None."
                 )
-            return super().fit(x, *args, batch_size=batch_size, **kwargs)
+            kwargs["batch_size"] = batch_size
+            return super().fit(x, *args, **kwargs)
         if x is not None or args or kwargs.get("validation_data") is not None:
             raise ValueError(
                 "Argument `x`: expected None, since `example_weight` is 0 and the model draws its "
@@ -198,7 +197,8 @@ class ReverseKLModel(_distribution.DistributionModel):
           ValueError: what `fit` refuses.
         """
         if self._example_weight or kwargs.get("_use_cached_eval_dataset", False):
-            return super().evaluate(x, *args, batch_size=batch_size, steps=steps, **kwargs)
+            kwargs |= {"batch_size": batch_size, "steps": steps}
+            return super().evaluate(x, *args, **kwargs)
         if x is not None or args:
             raise ValueError(
                 "Argument `x`: expected None, since `example_weight` is 0 and the model draws its "
@@ -247,7 +247,7 @@ class ReverseKLModel(_distribution.DistributionModel):
             losses += self._example_weight * values["nats"]
         return losses, values, {"beta": beta} if training else {}
 
-    def after_update(self, batch: dict[str, tf.Tensor]) -> None:
+    def after_update(self, batch: Mapping[str, tf.Tensor]) -> None:
         """Moves running statistics, if there are examples to take them from.
 
         Args:
@@ -255,6 +255,19 @@ class ReverseKLModel(_distribution.DistributionModel):
         """
         if self._example_weight:
             super().after_update(batch)
+
+    def follow(self, batch: Mapping[str, tf.Tensor]) -> None:
+        """Follows draws from the base to the target, and examples to the base.
+
+        Args:
+          batch: the columns of the batch.
+        """
+        seed = _random.next_seed(self._training_seeds)
+        num_draws = tf.shape(batch["x"])[0]
+        z = _non_finite.check_sample("distribution", self.distribution, num_draws, seed)
+        _non_finite.check("the log-density of the target", self._target_log_prob_fn(z))
+        if self._example_weight:
+            super().follow(batch)
 
     def _placeholders(self, batch_size: int | None) -> tf.data.Dataset:
         """Batches that say how many draws to take; their values are never looked at."""

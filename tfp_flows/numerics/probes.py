@@ -17,9 +17,10 @@ def noise_seeds(seed: int | None, num_seeds: int) -> list[tf.Tensor]:
     Returns:
       `num_seeds` seeds, int32 tensors `[2]`.
     """
+    parent = None
     if seed is not None:
-        seed = np.random.SeedSequence(seed).generate_state(2).view(np.int32)
-    return tf.unstack(tfp.random.split_seed(seed, n=num_seeds, salt="tfp_flows"), num_seeds)
+        parent = np.random.SeedSequence(seed).generate_state(2).view(np.int32)
+    return tf.unstack(tfp.random.split_seed(parent, n=num_seeds, salt="tfp_flows"), num_seeds)
 
 
 def random_directions(x: tf.Tensor, num_directions: int, seed: tf.Tensor) -> tf.Tensor:
