@@ -74,11 +74,13 @@ def row(python: str, tensorflow: str | None, built: Path, folder: Path) -> list[
     try:
         subprocess.run([python, "-m", "venv", folder / "venv"], check=True)
         own = folder / "venv" / "bin" / "python"
-        pinned = [f"tensorflow=={tensorflow}", f"keras=={OLDEST_KERAS[tensorflow]}"]
+        pinned = []
+        if tensorflow is not None:
+            pinned = [f"tensorflow=={tensorflow}", f"keras=={OLDEST_KERAS[tensorflow]}"]
         pip = [own, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         # The pip of Python 3.10 finds no end to its search.
         subprocess.run([*pip, "pip>=25"], check=True)
-        subprocess.run([*pip, built, *TOOLS, *(pinned if tensorflow else [])], check=True)
+        subprocess.run([*pip, built, *TOOLS, *pinned], check=True)
         versions = output([own, "-c", VERSIONS], folder).splitlines()[-1].split()
     except subprocess.CalledProcessError as error:
         print(error)

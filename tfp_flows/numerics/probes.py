@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows.numerics.draws import stateless_uniform
+
 
 def noise_seeds(seed: int | None, num_seeds: int) -> list[tf.Tensor]:
     """Returns seeds of stateless draws.
@@ -38,5 +40,6 @@ def random_directions(x: tf.Tensor, num_directions: int, seed: tf.Tensor) -> tf.
       The vectors, of the dtype of `x`.
     """
     shape = tf.concat([[num_directions], tf.shape(x)], axis=0)
-    directions = tfp.random.rademacher(shape, dtype=x.dtype, seed=seed)
+    uniform = stateless_uniform(shape, seed, x.dtype)
+    directions = tf.where(uniform < 0.5, tf.constant(-1.0, x.dtype), tf.constant(1.0, x.dtype))
     return tf.ensure_shape(directions, [num_directions, *x.shape])
