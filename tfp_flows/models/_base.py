@@ -8,7 +8,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfp_flows.models import _checks, _pipeline, _random, _resumption, _schema, _weights
+from tfp_flows.models import (
+    _checks,
+    _pipeline,
+    _random,
+    _replicas,
+    _resumption,
+    _schema,
+    _weights,
+)
 
 _SEEDS = "seeds"
 
@@ -122,8 +130,10 @@ class LikelihoodModel(keras.Model):
         self._build_for(data)
         self._build_optimizer()
         self._initial_epoch = None  # Keras would keep it from a training that was resumed before
-        resumption = _resumption.resume(
-            self, self._epochs, callbacks, kwargs.get("initial_epoch", 0)
+        initial_epoch = kwargs.pop("initial_epoch", 0)
+        resumption = _resumption.resume(self, self._epochs, callbacks, initial_epoch)
+        callbacks, initial_epoch = _resumption.agree(
+            self.distribute_strategy, callbacks, initial_epoch, resumption
         )
         source, validation_source, steps_per_epoch = _pipeline.training_sources(
             self.schema,
@@ -146,6 +156,7 @@ class LikelihoodModel(keras.Model):
             validation_data=validation_source,
             # Arrays are shuffled already; of the rest, Keras can shuffle only this.
             shuffle=shuffle and isinstance(source, keras.utils.PyDataset),
+            initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
             **kwargs,
         )
@@ -317,18 +328,19 @@ class LikelihoodModel(keras.Model):
             with tf.GradientTape() as tape:
                 losses, values, extra = self.losses_and_metrics(batch, training=True)
                 loss = self._mean_loss(losses, batch)
-                # Keras's optimizers add up the gradients of all replicas.
-                replicas = tf.distribute.get_strategy().num_replicas_in_sync
-                scaled = self.optimizer.scale_loss(loss / replicas)
+                # The gradients of all replicas are added up.
+                share = _replicas.share(batch["x"], loss.dtype)
+                scaled = self.optimizer.scale_loss(loss * share)
             variables = self.trainable_variables
             if not variables:
                 raise ValueError(
                     f"{type(self).__name__} has no trainable variable: all are frozen."
                 )
             gradients = tape.gradient(scaled, variables)
+            gradients = _replicas.clipped(self.optimizer, gradients)
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
             self.after_update(batch)
-            return self._update_metrics(loss, values, batch) | extra
+            return _replicas.logs(self._update_metrics(loss, values, batch) | extra)
 
     def after_update(self, batch: Mapping[str, tf.Tensor]) -> None:
         """What else a training step does, once the variables have their new values.
@@ -349,14 +361,16 @@ class LikelihoodModel(keras.Model):
         batch = self.schema.to_tensors(data)
         with _after(batch):
             losses, values, _ = self.losses_and_metrics(batch, training=False)
-            return self._update_metrics(self._mean_loss(losses, batch), values, batch)
+            loss = self._mean_loss(losses, batch)
+            return _replicas.logs(self._update_metrics(loss, values, batch))
 
     def _mean_loss(self, losses: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The mean over the rows as Keras takes it: weighted sum over number of rows."""
         if "sample_weight" in batch:
             losses = losses * tf.cast(batch["sample_weight"], losses.dtype)
         penalties = [tf.cast(penalty, losses.dtype) for penalty in self.losses]
-        return tf.reduce_mean(losses) + tf.add_n(penalties) if penalties else tf.reduce_mean(losses)
+        mean = _replicas.mean(losses)
+        return mean + tf.add_n(penalties) if penalties else mean
 
     def _update_metrics(
         self, loss: tf.Tensor, values: Mapping[str, tf.Tensor], batch: Mapping[str, tf.Tensor]
@@ -373,6 +387,19 @@ class LikelihoodModel(keras.Model):
         if self.compiled and not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Called by Keras under a strategy, where it would build the model on a first batch.
+
+        The model is built, and Keras fails at batches that are shared out between workers.
+        """
+
+    def _get_metrics_result_or_logs(self, logs: Any) -> Any:
+        """Called by Keras at the end of a pass: the metrics of all replicas, and other logs.
+
+        Keras itself returns the logs of the last step wherever they hold more than metrics.
+        """
+        return {**logs, **self.get_metrics_result()}
 
     def _begin_evaluation(self) -> None:
         """Called before each `evaluate` and `predict`, for models with random numbers."""

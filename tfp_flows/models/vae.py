@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.models import _base, _latent, _pipeline, _random, _schema, adoption
+from tfp_flows.models import _base, _latent, _pipeline, _random, _replicas, _schema, adoption
 
 tfd = tfp.distributions
 
@@ -299,7 +299,8 @@ class FlowVAE(_base.LikelihoodModel):
         return self._reconstruct(self.schema.to_tensors(x)["x"], self._draw(seed), training=False)
 
     def _reconstruct(self, x: tf.Tensor, seed: tf.Tensor, training: bool) -> tf.Tensor:
-        z = self.posterior(self._latent.encode(x, training)).sample(seed=seed)
+        posterior = _replicas.rows_of(self.posterior(self._latent.encode(x, training)))
+        z = posterior.sample(seed=seed)
         return self._latent.decode(z, training).mean()
 
     def _beta(self, dtype: tf.DType) -> tf.Tensor:
