@@ -63,8 +63,15 @@ class LikelihoodModel(keras.Model):
             Keras. By default Keras compiles with XLA where there is a GPU.
 
         Raises:
-          ValueError: a loss or metrics are given; the model has its own.
+          ValueError: a loss or metrics are given, and the model has its own; or XLA is asked for
+            on several replicas.
         """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1 and kwargs.get("jit_compile") is True:
+            raise ValueError(
+                'Argument `jit_compile`: expected False or "auto", since Keras would compile the '
+                f"{replicas} replicas as one program, which XLA cannot, received True."
+            )
         for argument in ("loss", "loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(argument) is not None:
                 raise ValueError(
@@ -94,12 +101,21 @@ class LikelihoodModel(keras.Model):
         Arrays are checked once, before training; all other data batch by batch in the input
         pipeline.
 
+        A model that was made and compiled under a `tf.distribute` strategy's scope, the
+        distribution included, trains on all its replicas: `MirroredStrategy` on the devices of one
+        machine, `MultiWorkerMirroredStrategy` on several. A batch is one of all replicas together,
+        and training is what it would be on one device: losses, draws and clipped gradients agree
+        to rounding. Exceptions are what a layer does with its part of a batch alone, Keras's
+        dropout and batch normalization, and the draws of a last batch that cannot be divided
+        evenly. XLA cannot compile the step then.
+
         With Keras's `BackupAndRestore` among the callbacks, training that was broken off at any
         moment, and started again by the same program, ends at the weights of one that never was:
         batches and random numbers go on where the last whole epoch left them. That holds for
         arrays, and for datasets that are the same in every process: one that shuffles needs a
         `seed`, and a known cardinality or `steps_per_epoch`. Generators and `PyDataset`s begin
-        anew; so do data whose batches an epoch are no multiple of `steps_per_execution`.
+        anew; so do data whose batches an epoch are no multiple of `steps_per_execution`. Several
+        workers need a folder that all of them share; only one writes.
 
         Args:
           x: arrays, a `tf.data.Dataset` of batches, a `keras.utils.PyDataset`, or a generator.
@@ -122,13 +138,16 @@ class LikelihoodModel(keras.Model):
 
         Raises:
           TypeError: a dtype does not fit.
-          ValueError: the structure, a shape or a value does not fit, or there are no data.
+          ValueError: the structure, a shape or a value does not fit, or there are no data; or a
+            variable was made outside of the strategy's scope, or workers have backups of different
+            epochs.
         """
         if kwargs.pop("class_weight", None) is not None:
             raise ValueError("Argument `class_weight`: expected None, since there are no classes.")
         data = _pipeline.joined(x, y, sample_weight)
         self._build_for(data)
         self._build_optimizer()
+        _replicas.check_scope(self.distribute_strategy, self._all_variables())
         self._initial_epoch = None  # Keras would keep it from a training that was resumed before
         initial_epoch = kwargs.pop("initial_epoch", 0)
         resumption = _resumption.resume(self, self._epochs, callbacks, initial_epoch)

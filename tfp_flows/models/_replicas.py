@@ -22,6 +22,27 @@ def number() -> int:
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
+def check_scope(strategy: tf.distribute.Strategy, variables: Sequence[Any]) -> None:
+    """Checks that there are copies of all variables on all replicas.
+
+    Args:
+      strategy: under which the variables are trained.
+      variables: of Keras.
+
+    Raises:
+      ValueError: a variable was made outside of the strategy's scope.
+    """
+    if strategy.num_replicas_in_sync == 1:
+        return
+    for variable in variables:
+        if not strategy.extended.variable_created_in_scope(variable.value):
+            raise ValueError(
+                f"Expected variables made under the strategy's scope, received '{variable.path}', "
+                "which was not. Make the flow, the model and the optimizer inside "
+                "`with strategy.scope():`."
+            )
+
+
 def mean(values: tf.Tensor) -> tf.Tensor:
     """The mean over the rows `[n]` of this replica; of none, zero.
 

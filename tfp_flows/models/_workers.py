@@ -18,12 +18,8 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 def gathered(strategy: tf.distribute.Strategy, value: int) -> list[int]:
     """The values of all workers; all of them have to ask."""
-
-    @tf.function
-    def gather() -> tf.Tensor:
-        return strategy.gather(strategy.run(lambda: tf.constant([value])), axis=0)
-
-    values = gather().numpy().tolist()
+    values = strategy.experimental_distribute_values_from_function(lambda _: tf.constant([value]))
+    values = strategy.gather(values, axis=0).numpy().tolist()
     return values[:: len(values) // number(strategy)]  # One a worker, not one a replica.
 
 
