@@ -30,7 +30,7 @@ import tensorflow_datasets as tfds
 import tfp_flows as tff
 
 TIMES = (1, 8)
-EVENT_SIZE, BATCH_SIZE, SHUFFLE = 256, 256, 2048
+EVENT_SIZE, BATCH_SIZE, SHUFFLE = 256, 64, 2048
 MEGABYTE = 2.0**20
 
 

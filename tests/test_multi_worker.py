@@ -1,5 +1,6 @@
 """Two workers train as one process does; one that dies ends the other, and both go on again."""
 
+import importlib
 import json
 import pathlib
 import sys
@@ -14,6 +15,7 @@ from tfp_flows import datasets
 
 ROOT = pathlib.Path(__file__).parents[1]
 SECONDS = 400
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "1", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def run(folder, epoch_of_death):
@@ -21,9 +23,6 @@ def run(folder, epoch_of_death):
     datasets.load("digits")  # Prepared once, before both read it.
     command = [sys.executable, "-m", "tests.multi_worker_program", str(folder), str(epoch_of_death)]
     cluster.run(command, 2, timeout=SECONDS, environment={"PYTHONPATH": str(ROOT), **QUIET})
-
-
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "1", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
 def results(folder, name):
@@ -52,3 +51,18 @@ def test_workers(tmp_path):
     assert first["tf_keras"]["epoch"] == [2, 3]
     expected = program.fit_tf_keras(one, tmp_path / "one_tf_keras")
     np.testing.assert_allclose(first["tf_keras"]["loss"], expected["loss"][2:], rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_example(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    table = tmp_path / "table.md"
+    options = ["--quick", "--layers", "1", "--timeout", str(SECONDS), "--table", str(table)]
+    options += ["--output", str(tmp_path), "--backup", str(tmp_path / "backup")]
+    importlib.import_module("multi_worker").main(options)
+    assert "steps per second" in capsys.readouterr().out
+    [workers, loss, rate, ratio] = table.read_text("utf-8").splitlines()[-1].strip("| ").split("|")
+    assert int(workers) == 2
+    assert 2.0 < float(loss) < 5.0
+    assert float(rate) > 0.0
+    assert float(ratio) == 1.0
