@@ -10,8 +10,9 @@ import sys
 import pytest
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
-# `planar_and_radial` trains nothing; tests/test_plotting.py runs it.
-OTHERS = {"common", "gallery", "planar_and_radial", "resumable"}
+# `planar_and_radial` trains nothing; tests/test_plotting.py runs it, and tests/test_multi_worker.py
+# the one with several processes.
+OTHERS = {"cluster", "common", "gallery", "multi_worker", "planar_and_radial", "resumable"}
 STORIES = sorted({path.stem for path in EXAMPLES.glob("*.py")} - OTHERS)
 MORE_OPTIONS = {"vae_binarized_mnist": ["--compare"]}
 

@@ -44,6 +44,7 @@ def load(
     with_labels: bool = False,
     drop_remainder: bool = False,
     repeat: bool = False,
+    input_context: tf.distribute.InputContext | None = None,
 ) -> tf.data.Dataset:
     """Loads a data set of images as a pipeline that goes into `model.fit` as it is.
 
@@ -58,8 +59,12 @@ def load(
 
     Images are decoded once and then kept in memory, if the split takes at most 250 MiB, and
     shuffled as a whole; larger splits are read again in each epoch and shuffled through a buffer
-    of 64 MiB. `tf.distribute` shares out the elements between several workers; with a `seed` all
-    of them shuffle alike, so that no two get the same image.
+    of 64 MiB.
+
+    `tf.distribute` shares out the elements between several workers: each reads all of them, in the
+    same order as the others, which a `seed` makes sure of, and uses its own. So all workers
+    together see the batches that one would see. With an `input_context`, a worker reads nothing
+    but its own part.
 
     Args:
       name: name of the data set.
@@ -75,6 +80,10 @@ def load(
       with_labels: whether the elements are pairs `(image, label)`, the label int64.
       drop_remainder: whether to leave out the last batch if it is smaller.
       repeat: whether to go on for ever. Batches are then full also where two epochs meet.
+      input_context: what `strategy.distribute_datasets_from_function` hands to its function; the
+        pipeline then reads the part of that worker: whole files, as TFDS shares them out, if there
+        are as many as workers, or else every so many-th example. `batch_size` remains that of all
+        replicas together; the batches are those of one replica.
 
     Returns:
       A `tf.data.Dataset` of uint8 images `[H, W, 1]`, or `[batch, H, W, 1]` with `batch_size`.
@@ -82,8 +91,10 @@ def load(
     Raises:
       TypeError: if an argument has the wrong type.
       ValueError: if `name` or `split` does not exist, if the data set has no labels and
-        `with_labels` is set, if `batch_size` is not positive, if no batch comes out, or if the
-        data set is not prepared and `data_dir` cannot be written to.
+        `with_labels` is set, if `batch_size` is not positive or cannot be divided between the
+        replicas of `input_context`, if no batch comes out, if several workers (by `TF_CONFIG`)
+        would shuffle without a seed, or if the data set is not prepared and `data_dir` cannot be
+        written to.
       ConnectionError: if files are missing and cannot be downloaded. The message says which files
         have to be in which folder.
 
@@ -117,6 +128,13 @@ def load(
         )
     if shuffle is None:
         shuffle = split.startswith("train")
+    if shuffle and seed is None and input_context is None and _num_workers() > 1:
+        raise ValueError(
+            f"seed: expected an integer, as {_num_workers()} workers have to shuffle alike; "
+            "received None"
+        )
+    if input_context is not None and batch_size is not None:
+        batch_size = input_context.get_per_replica_batch_size(batch_size)
 
     builder = prepared_builder(name, data_dir)
     num_examples = _num_examples(builder, split)
@@ -131,6 +149,8 @@ def load(
         for spec in tf.nest.flatten(builder.info.features.get_tensor_spec())
     )
     in_memory = num_examples * example_bytes <= _CACHE_BYTES
+    num_files = len(builder.info.splits[split].file_instructions)
+    by_file = input_context is not None and num_files >= input_context.num_input_pipelines
     dataset = tfds.load(
         name,
         split=split,
@@ -141,8 +161,15 @@ def load(
         shuffle_files=shuffle and not in_memory,
         # The cache belongs behind the choice of the features: nothing of an element is then
         # touched after the first epoch, but to be copied into a batch.
-        read_config=tfds.ReadConfig(try_autocache=False, skip_prefetch=True, shuffle_seed=seed),
+        read_config=tfds.ReadConfig(
+            try_autocache=False,
+            skip_prefetch=True,
+            shuffle_seed=seed,
+            input_context=input_context if by_file else None,
+        ),
     )
+    if input_context is not None and not by_file:
+        dataset = dataset.shard(input_context.num_input_pipelines, input_context.input_pipeline_id)
     if not with_labels:
         dataset = dataset.map(lambda features: features["image"])
     if in_memory:
@@ -172,6 +199,12 @@ def _check_split(split: str, name: str) -> None:
         raise TypeError(message)
     if any(part.split("[")[0].strip() not in known for part in split.split("+")):
         raise ValueError(message)
+
+
+def _num_workers() -> int:
+    """Returns how many workers `TF_CONFIG` names."""
+    cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec().as_dict()
+    return sum(len(cluster.get(kind, ())) for kind in ("chief", "worker"))
 
 
 def _num_examples(builder: tfds.core.DatasetBuilder, split: str) -> int:

@@ -13,6 +13,7 @@ from tfp_flows.models import (
     _checks,
     _guard,
     _pipeline,
+    _replicas,
     _resumption,
     _schema,
     _stopping,
@@ -63,8 +64,15 @@ class LikelihoodModel(_storage.StoredModel):
             Keras. By default Keras compiles with XLA where there is a GPU.
 
         Raises:
-          ValueError: a loss or metrics are given; the model has its own.
+          ValueError: a loss or metrics are given, and the model has its own; or XLA is asked for
+            on several replicas.
         """
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1 and kwargs.get("jit_compile") is True:
+            raise ValueError(
+                'Argument `jit_compile`: expected False or "auto", since Keras would compile the '
+                f"{replicas} replicas as one program, which XLA cannot, received True."
+            )
         for argument in ("loss", "loss_weights", "metrics", "weighted_metrics"):
             if kwargs.get(argument) is not None:
                 raise ValueError(
@@ -95,12 +103,21 @@ class LikelihoodModel(_storage.StoredModel):
         Arrays are checked once, before training; all other data batch by batch in the input
         pipeline.
 
+        A model that was made and compiled under a `tf.distribute` strategy's scope, the
+        distribution included, trains on all its replicas: `MirroredStrategy` on the devices of one
+        machine, `MultiWorkerMirroredStrategy` on several. A batch is one of all replicas together,
+        and training is what it would be on one device: losses, draws and clipped gradients agree
+        to rounding. Exceptions are what a layer does with its part of a batch alone, Keras's
+        dropout and batch normalization, and the draws of a last batch that cannot be divided
+        evenly. XLA cannot compile the step then.
+
         With Keras's `BackupAndRestore` among the callbacks, training that was broken off at any
         moment, and started again by the same program, ends at the weights of one that never was:
         batches and random numbers go on where the last whole epoch left them. That holds for
         arrays, and for datasets that are the same in every process: one that shuffles needs a
         `seed`, and a known cardinality or `steps_per_epoch`. Generators and `PyDataset`s begin
-        anew; so do data whose batches an epoch are no multiple of `steps_per_execution`.
+        anew; so do data whose batches an epoch are no multiple of `steps_per_execution`. Several
+        workers need a folder that all of them share; only one writes.
 
         A loss or a gradient that is not finite stops training with an error that names the batch
         and the first layer where a value is not finite. No update follows such a batch. The model
@@ -129,16 +146,21 @@ class LikelihoodModel(_storage.StoredModel):
         Raises:
           FloatingPointError: the loss or its gradient is not finite.
           TypeError: a dtype does not fit.
-          ValueError: the structure, a shape or a value does not fit, or there are no data.
+          ValueError: the structure, a shape or a value does not fit, or there are no data; or a
+            variable was made outside of the strategy's scope, or workers have backups of different
+            epochs.
         """
         if kwargs.pop("class_weight", None) is not None:
             raise ValueError("Argument `class_weight`: expected None, since there are no classes.")
         data = _pipeline.joined(x, y, sample_weight)
         self._build_for(data)
         self._build_optimizer()
+        _replicas.check_scope(self.distribute_strategy, self._all_variables())
         self._initial_epoch = None  # Keras would keep it from a training that was resumed before
-        resumption = _resumption.resume(
-            self, self._epochs, callbacks, kwargs.get("initial_epoch", 0)
+        initial_epoch = kwargs.pop("initial_epoch", 0)
+        resumption = _resumption.resume(self, self._epochs, callbacks, initial_epoch)
+        callbacks, initial_epoch = _resumption.agree(
+            self.distribute_strategy, callbacks, initial_epoch, resumption
         )
         source, validation_source, steps_per_epoch = _pipeline.training_sources(
             self.schema,
@@ -165,6 +187,7 @@ class LikelihoodModel(_storage.StoredModel):
             validation_data=validation_source,
             # Arrays are shuffled already; of the rest, Keras can shuffle only this.
             shuffle=shuffle and isinstance(source, keras.utils.PyDataset),
+            initial_epoch=initial_epoch,
             steps_per_epoch=steps_per_epoch,
             **kwargs,
         )
@@ -289,9 +312,9 @@ class LikelihoodModel(_storage.StoredModel):
             with tf.GradientTape() as tape:
                 losses, values, extra = self.losses_and_metrics(batch, training=True)
                 loss = self.mean_loss(losses, batch)
-                # Keras's optimizers add up the gradients of all replicas.
-                replicas = tf.distribute.get_strategy().num_replicas_in_sync
-                scaled = self.optimizer.scale_loss(loss / replicas)
+                # The gradients of all replicas are added up.
+                share = _replicas.share(batch["x"], loss.dtype)
+                scaled = self.optimizer.scale_loss(loss * share)
             variables = self.trainable_variables
             if not variables:
                 raise ValueError(
@@ -303,9 +326,10 @@ class LikelihoodModel(_storage.StoredModel):
                 self.after_update(batch)
 
             gradients = tape.gradient(scaled, variables)
+            gradients = _replicas.clipped(self.optimizer, gradients)
             is_scaled = hasattr(self.optimizer, "inner_optimizer")
             self._guard.update(loss, gradients, seeds, apply, check_gradients=not is_scaled)
-            return self._update_metrics(loss, values, batch) | extra
+            return _replicas.logs(self._update_metrics(loss, values, batch) | extra)
 
     def follow(self, batch: Mapping[str, tf.Tensor]) -> None:
         """Follows a batch through the model, as in training, until something is not finite.
@@ -337,7 +361,8 @@ class LikelihoodModel(_storage.StoredModel):
         batch = self.schema.to_tensors(data)
         with _after(batch):
             losses, values, _ = self.losses_and_metrics(batch, training=False)
-            return self._update_metrics(self.mean_loss(losses, batch), values, batch)
+            loss = self.mean_loss(losses, batch)
+            return _replicas.logs(self._update_metrics(loss, values, batch))
 
     def mean_loss(self, losses: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
         """The mean over the rows as Keras takes it: weighted sum over number of rows.
@@ -352,7 +377,8 @@ class LikelihoodModel(_storage.StoredModel):
         if "sample_weight" in batch:
             losses = losses * tf.cast(batch["sample_weight"], losses.dtype)
         penalties = [tf.cast(penalty, losses.dtype) for penalty in self.losses]
-        return tf.reduce_mean(losses) + tf.add_n(penalties) if penalties else tf.reduce_mean(losses)
+        mean = _replicas.mean(losses)
+        return mean + tf.add_n(penalties) if penalties else mean
 
     def _update_metrics(
         self, loss: tf.Tensor, values: Mapping[str, tf.Tensor], batch: Mapping[str, tf.Tensor]
@@ -378,6 +404,19 @@ class LikelihoodModel(_storage.StoredModel):
         """Called by a callback when a batch of `fit` was bad."""
         where = f"batch {batch} of epoch {epoch} (both counted from 0)"
         _stopping.stop(self, self._guard, _pipeline.read_again(data), where, go_back)
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Called by Keras under a strategy, where it would build the model on a first batch.
+
+        The model is built, and Keras fails at batches that are shared out between workers.
+        """
+
+    def _get_metrics_result_or_logs(self, logs: Any) -> Any:
+        """Called by Keras at the end of a pass: the metrics of all replicas, and other logs.
+
+        Keras itself returns the logs of the last step wherever they hold more than metrics.
+        """
+        return {**logs, **self.get_metrics_result()}
 
     def _begin_evaluation(self) -> None:
         """Called before each `evaluate` and `predict`, for models with random numbers."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfp_flows import _variables
-from tfp_flows.models import _non_finite, adoption
+from tfp_flows.models import _non_finite, _replicas, adoption
 
 
 @dataclasses.dataclass
@@ -137,7 +137,7 @@ class LatentModel:
         Returns:
           log q(z|x), log p(x|z) and log p(z), each `[*num_samples, n]`.
         """
-        posterior = self.posterior(context)
+        posterior = _replicas.rows_of(self.posterior(context))
         z, log_q = posterior.experimental_sample_and_log_prob(num_samples, seed=seed)
         log_x = self.decode(z, training).log_prob(tf.cast(x, self.dtype))
         return log_q, log_x, self.prior.log_prob(z)

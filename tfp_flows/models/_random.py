@@ -56,9 +56,4 @@ def advance(seeds: keras.random.SeedGenerator) -> None:
 
 def next_seed(seeds: keras.random.SeedGenerator) -> tf.Tensor:
     """The next stateless seed of a stream, int32 `[2]` as TFP wants it."""
-    seed = tf.cast(seeds.next(), tf.int32)
-    replica = tf.distribute.get_replica_context()
-    if replica is None or replica.num_replicas_in_sync == 1:
-        return seed
-    # The replicas of a step must not all draw the same numbers.
-    return tf.random.experimental.stateless_fold_in(seed, replica.replica_id_in_sync_group)
+    return tf.cast(seeds.next(), tf.int32)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfp_flows.models import _random
+from tfp_flows.models import _random, _workers
 
 
 class Resumption(NamedTuple):
@@ -51,6 +51,8 @@ def resume(
         weights = folder / "latest.weights.h5"
         if weights.is_file():
             model.load_weights(weights)
+            if not _workers.is_chief(model.distribute_strategy):
+                continue  # Two that write one file would fall over each other.
             epoch = initial_epoch + _random.position(epochs)[1] - before
             draft = folder / "training_metadata.json.tmp"
             draft.write_text(json.dumps({"epoch": epoch, "batch": 0}), encoding="utf-8")
@@ -59,6 +61,39 @@ def resume(
     # A later `fit` has other orders.
     seed_of_fit = np.random.SeedSequence([abs(seed), before]).generate_state(1)[0]
     return Resumption(bool(folders), now - before, int(seed_of_fit))
+
+
+def agree(
+    strategy: tf.distribute.Strategy,
+    callbacks: Any,
+    initial_epoch: int,
+    resumption: Resumption,
+) -> tuple[Any, int]:
+    """Makes sure that all workers go on at the same epoch, and that one of them writes backups.
+
+    Args:
+      strategy: the strategy.
+      callbacks: those of `fit`.
+      initial_epoch: where this `fit` began at first.
+      resumption: where this worker stands.
+
+    Returns:
+      The callbacks of this worker, and the epoch it begins with.
+
+    Raises:
+      ValueError: the workers stand at different epochs.
+    """
+    if not resumption.is_backed_up or _workers.number(strategy) == 1:
+        return callbacks, initial_epoch
+    epochs = _workers.gathered(strategy, resumption.epochs_done)
+    if len(set(epochs)) > 1:
+        raise ValueError(
+            "Argument `callbacks`: expected a `BackupAndRestore` of a folder that all workers "
+            f"share, received backups of {epochs} epochs on the {len(epochs)} workers."
+        )
+    if _workers.is_chief(strategy):
+        return callbacks, initial_epoch
+    return _without_backups(callbacks), initial_epoch + resumption.epochs_done
 
 
 def one_pass(
@@ -118,3 +153,17 @@ def _backup_folders(callbacks: Any) -> list[pathlib.Path]:
         for callback in tf.nest.flatten(callbacks)
         if isinstance(callback, keras.callbacks.BackupAndRestore)
     ]
+
+
+def _without_backups(callbacks: Any) -> Any:
+    def others(some: Any) -> list[keras.callbacks.Callback]:
+        return [
+            callback
+            for callback in tf.nest.flatten(some)
+            if not isinstance(callback, keras.callbacks.BackupAndRestore)
+        ]
+
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks.callbacks = others(callbacks.callbacks)
+        return callbacks
+    return others(callbacks)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from tfp_flows.models import _distribution, _non_finite, _random
+from tfp_flows.models import _distribution, _non_finite, _random, _replicas
 
 _DRAWS = 256
 _EVALUATION_STEPS = 10
@@ -226,7 +226,7 @@ class ReverseKLModel(_distribution.DistributionModel):
             )
         num_draws = tf.shape(batch["x"])[0]
         seeds = self._training_seeds if training else self._evaluation_seeds
-        z, log_q = self.distribution.experimental_sample_and_log_prob(
+        z, log_q = _replicas.rows_of(self.distribution).experimental_sample_and_log_prob(
             num_draws, seed=_random.next_seed(seeds)
         )
         log_target = tf.convert_to_tensor(self._target_log_prob_fn(z), log_q.dtype)

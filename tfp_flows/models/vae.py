@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
-from tfp_flows.models import _base, _latent, _pipeline, _random, _schema, adoption
+from tfp_flows.models import _base, _latent, _pipeline, _random, _replicas, _schema, adoption
 
 
 @keras.saving.register_keras_serializable(package="tfp_flows")
@@ -326,7 +326,8 @@ class FlowVAE(_base.LikelihoodModel):
         return self._reconstruct(self.schema.to_tensors(x)["x"], self._draw(seed), training=False)
 
     def _reconstruct(self, x: tf.Tensor, seed: tf.Tensor, training: bool) -> tf.Tensor:
-        z = self.posterior(self._latent.encode(x, training)).sample(seed=seed)
+        posterior = _replicas.rows_of(self.posterior(self._latent.encode(x, training)))
+        z = posterior.sample(seed=seed)
         return self._latent.decode(z, training).mean()
 
     def _beta(self, dtype: tf.DType) -> tf.Tensor:
