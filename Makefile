@@ -3,6 +3,8 @@
 #   make train   train a flow posterior on handwritten digits beside a plain Gaussian one
 #   make test    run the tests
 #   make lint    check style and format
+#   make kill    kill trainings at random moments: they must end as one that never was (minutes)
+#   make fuzz    random hostile input for every bijector, recipe and model (hours)
 #   make gallery run every story of examples/ in full: its picture and its table (an hour)
 #   make bench   run every benchmark: tables and pictures go to benchmarks/results/ (an hour or more)
 #   make bench-peers  compare a training step with normflows, zuko and flowjax, which get an
@@ -10,13 +12,15 @@
 #   make clean   remove what these targets made (outputs/ stays)
 #
 # Settings: PYTHON=python3.12 (3.10 to 3.13), VENV=folder, TRAIN_ARGS="...", PYTEST_ARGS="...",
-# BENCH_ARGS="...", and TFP_FLOWS_DATA_DIR=folder with the data sets of TFDS for make bench.
+# BENCH_ARGS="...", KILL_ARGS="...", FUZZ_ARGS="--examples 200 --only planar", and TFP_FLOWS_DATA_DIR=folder with the data sets of TFDS for make bench.
 
 PYTHON ?= python3
 VENV ?= .venv
 TRAIN_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+KILL_ARGS ?=
+FUZZ_ARGS ?=
 PEERS ?= .venv-peers
 
 python := $(VENV)/bin/python
@@ -33,7 +37,7 @@ BENCHMARKS := $(patsubst benchmarks/%.py,bench-%,$(filter-out %/common.py,$(wild
 bench_input_pipeline = $(if $(TFP_FLOWS_DATA_DIR),--data-dir "$(TFP_FLOWS_DATA_DIR)")
 bench_training_step = $(if $(wildcard $(peers_installed)),--peers $(PEERS)/bin/python)
 bench_tutorial = $(bench_training_step)
-.PHONY: train test lint gallery $(STORIES) bench $(BENCHMARKS) bench-peers clean same-python always
+.PHONY: train test lint kill fuzz gallery $(STORIES) bench $(BENCHMARKS) bench-peers clean same-python always
 
 train: $(installed)
 	$(python) examples/vae_binarized_mnist.py --compare $(TRAIN_ARGS)
@@ -44,6 +48,12 @@ test: $(installed)
 lint: $(installed)
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
+
+kill: $(installed)
+	$(python) -m tests.kill $(KILL_ARGS)
+
+fuzz: $(installed)
+	$(python) -m tests.fuzz $(FUZZ_ARGS)
 
 gallery: $(STORIES)
 	$(python) examples/gallery.py

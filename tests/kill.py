@@ -179,11 +179,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=20, help="of each model")
     parser.add_argument("--epochs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
-    parser.add_argument("--quick", action="store_true", help="one model, two kills, five epochs")
+    parser.add_argument("--quick", action="store_true", help="one model, three kills, eight epochs")
     options = parser.parse_args(argv)
     models = list(MODELS)
     if options.quick:
-        options.kills, options.epochs, models = 2, 5, models[:1]
+        options.kills, options.epochs, models = 3, 8, models[:1]
     print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|", flush=True)
     all_equal = True
     for model in models:

@@ -82,4 +82,4 @@ def test_each_fit_has_its_own_orders():
 def test_killed_processes(capsys):
     """A few of the kills of `make kill`."""
     assert kill.main(["--quick"]) == 0
-    assert "| density | 2 |" in capsys.readouterr().out
+    assert "| density | 3 |" in capsys.readouterr().out

@@ -57,6 +57,8 @@ def check_tensor(column: _schema.Column, values: tf.Tensor, batch: tf.Tensor) ->
     """
     for expected, good in _conditions(column, values, tf.math.is_finite):
         _assert_in_pipeline(good, column, expected, batch)
+    # The mean loss of no rows is NaN.
+    _assert_in_pipeline(tf.shape(values)[0] > 0, column, "rows of data", batch, "none")
 
 
 def with_checked_shape(column: _schema.Column, values: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
@@ -84,9 +86,13 @@ def with_checked_shape(column: _schema.Column, values: tf.Tensor, batch: tf.Tens
 
 
 def _assert_in_pipeline(
-    good: tf.Tensor, column: _schema.Column, expected: str, batch: tf.Tensor
+    good: tf.Tensor,
+    column: _schema.Column,
+    expected: str,
+    batch: tf.Tensor,
+    received: str = "others",
 ) -> tf.Operation:
-    message = _message(column, expected, "others in batch {} (counted from 0)")
+    message = _message(column, expected, f"{received} in batch {{}} (counted from 0)")
     return tf.debugging.Assert(tf.reduce_all(good), [tf.strings.format(message, batch)])
 
 
