@@ -4,9 +4,11 @@ A target is made twice, in float32 and in float64, from the same values of its v
 is the reference that says which results the first could have represented.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -33,27 +35,44 @@ _LAYERS = {"num_layers": 2, "hidden_units": [8]}
 _CONTEXT = 2
 
 
+@dataclasses.dataclass(frozen=True)
 class Direction:
-    """One function of a target, from rows to a value and log-dets or log-densities.
+    """One function of a target, from rows to values and log-dets, or to log-densities.
 
     Attributes:
       name: of the direction, in messages.
-      argument: name of the input in the errors of the package.
       call: tensor `[..., *event_shape]` -> tuple of tensors, each with the batch shape in front.
       event_shape: of one input.
       value_shapes: of one row of each output.
       domain: maps real numbers to inputs.
-      bounded: whether infinite inputs may have finite results, and so on: the image is bounded.
+      is_bounded: whether infinite inputs may have finite results.
+      is_density: whether the result is a log-density, which may be minus infinity.
+      context_size: how many of the last elements are a context.
     """
 
-    def __init__(self, name, argument, call, event_shape, value_shapes, domain, bounded=False):
-        self.name = name
-        self.argument = argument
-        self.call = call
-        self.event_shape = tuple(event_shape)
-        self.value_shapes = [tuple(shape) for shape in value_shapes]
-        self.domain = domain
-        self.bounded = bounded
+    name: str
+    call: Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+    event_shape: tuple[int, ...]
+    value_shapes: tuple[tuple[int, ...], ...]
+    domain: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+    is_bounded: bool = False
+    is_density: bool = False
+    context_size: int = 0
+
+
+class Entry(NamedTuple):
+    """A public function with one argument: its name, that of the argument, and what it takes.
+
+    `casts` says whether it casts other real numbers to its dtype, and `is_ours` whether it is a
+    method of this package itself.
+    """
+
+    name: str
+    argument: str
+    call: Callable[[Any], Any]
+    event_shape: tuple[int, ...]
+    casts: bool = False
+    is_ours: bool = True
 
 
 class Target:
@@ -64,6 +83,7 @@ class Target:
       dtype: float32 or float64.
       module: what owns the variables.
       directions: its functions.
+      entries: those that have to refuse wrong arguments.
       logarithms: variables that hold logarithms of positive parameters.
     """
 
@@ -73,11 +93,13 @@ class Target:
         dtype: tf.DType,
         module: tf.Module,
         directions: Sequence[Direction],
+        entries: Sequence[Entry],
         logarithms: Sequence[tf.Variable] = (),
     ):
         self.name = name
         self.dtype = dtype
         self.directions = list(directions)
+        self.entries = list(entries)
         self._variables = list(module.trainable_variables)
         self._is_logarithm = [any(v is w for w in logarithms) for v in self._variables]
         self._traced: dict[int, Callable] = {}
@@ -144,28 +166,32 @@ class _Recorded(Parameters):
 def _of_case(name: str, case: Case, dtype: tf.DType) -> Target:
     parameters = _Recorded(dtype)
     bijector = case.make(parameters)
-    inverted = isinstance(bijector, contract.INVERT)
     x_shape, y_shape = case.event_shape, contract.output_shape(case)
     directions = [
         Direction(
             "forward",
-            "y" if inverted else "x",
             lambda x: contract.forward_and_log_det(bijector, x),
             x_shape,
             (y_shape, ()),
             case.domain,
-            bounded=case.codomain is not tf.identity,
+            is_bounded=case.codomain is not tf.identity,
         ),
         Direction(
             "inverse",
-            "x" if inverted else "y",
             lambda y: contract.inverse_and_log_det(bijector, y),
             y_shape,
             (x_shape, ()),
             case.codomain,
         ),
     ]
-    return Target(name, dtype, bijector, directions, parameters.logarithms)
+    first, second = ("y", "x") if isinstance(bijector, contract.INVERT) else ("x", "y")
+    entries = [
+        Entry("forward", first, bijector.forward, x_shape),
+        Entry("forward log-det", first, bijector.forward_log_det_jacobian, x_shape),
+        Entry("inverse", second, bijector.inverse, y_shape),
+        Entry("inverse log-det", second, bijector.inverse_log_det_jacobian, y_shape),
+    ]
+    return Target(name, dtype, bijector, directions, entries, parameters.logarithms)
 
 
 def _make_recipe(name, dtype, **settings):
@@ -177,29 +203,24 @@ def _make_recipe(name, dtype, **settings):
 
 def _of_recipe(name: str, dtype: tf.DType) -> Target:
     flow = _make_recipe(name, dtype)
-    shape = flow.event_shape
-    base_shape = flow.distribution.event_shape
+    shape, base_shape = tuple(flow.event_shape), tuple(flow.distribution.event_shape)
     bijector = flow.bijector
-    inverted = isinstance(bijector, contract.INVERT)
     directions = [
-        Direction(
-            "log_prob", "value", lambda x: (flow.log_prob(x),), shape, [()], tf.identity, True
-        ),
+        Direction("log_prob", lambda x: (flow.log_prob(x),), shape, ((),), is_density=True),
         Direction(
             "bijector.forward",
-            "y" if inverted else "x",
             lambda z: contract.forward_and_log_det(bijector, z),
             base_shape,
             (shape, ()),
-            tf.identity,
         ),
     ]
-    return Target(name, dtype, flow, directions)
+    entries = [Entry("log_prob", "[xy]", flow.log_prob, shape, is_ours=False)]
+    return Target(name, dtype, flow, directions, entries)
 
 
 def _of_conditional_recipe(name: str, dtype: tf.DType) -> Target:
     flow = _make_recipe(name, dtype, context_size=_CONTEXT)
-    shape = flow.event_shape
+    shape = tuple(flow.event_shape)
     size = math.prod(shape)
 
     def log_prob(rows):
@@ -209,15 +230,19 @@ def _of_conditional_recipe(name: str, dtype: tf.DType) -> Target:
         return (flow(context).log_prob(x),)
 
     direction = Direction(
-        "log_prob of event and context",
-        "value",
+        "log_prob",
         log_prob,
-        [size + _CONTEXT],
-        [()],
-        tf.identity,
-        True,
+        (size + _CONTEXT,),
+        ((),),
+        is_density=True,
+        context_size=_CONTEXT,
     )
-    return Target(f"{name}, context", dtype, flow, [direction])
+    given = flow(tf.zeros([_CONTEXT], dtype))
+    entries = [
+        Entry("the flow", "context", flow, (_CONTEXT,), casts=True),
+        Entry("log_prob", "[xy]", given.log_prob, shape, is_ours=False),
+    ]
+    return Target(f"{name}, context", dtype, flow, [direction], entries)
 
 
 def names() -> list[str]:

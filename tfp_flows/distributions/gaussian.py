@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 from tfp_flows.distributions._context import checked_context
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.networks import Linear, generator
-from tfp_flows.numerics import positive
+from tfp_flows.numerics import positive, tiny
 
 tfd = tfp.distributions
 
@@ -97,5 +97,7 @@ class ConditionalGaussian(tf.Module):
           ValueError: the last axis of the context is not `context_size`.
         """
         context = checked_context(context, self.context_size, self.dtype)
-        normal = PhiloxNormal(self._loc(context), positive(self._scale(context)).value)
+        # A scale that has underflowed makes densities zero, not NaN.
+        scale = tf.maximum(positive(self._scale(context)).value, tiny(self.dtype))
+        normal = PhiloxNormal(self._loc(context), scale)
         return tfd.Independent(normal, reinterpreted_batch_ndims=1)
