@@ -146,7 +146,7 @@ class Trial:
         self._start.restore()
         before = [v.numpy() for v in self._learned]
         data, defects = self._data(example)
-        is_bad = [self._is_bad(*pair) for pair in defects]
+        is_bad = [self._is_bad(example.method, *pair) for pair in defects]
         output, error = None, None
         try:
             with warnings.catch_warnings():
@@ -176,12 +176,13 @@ class Trial:
         if not documented or not re.search(r"[Ee]xpected|received", str(error)):
             raise UndocumentedError(f"{self.name}: {error!r}") from error
 
-    def _is_bad(self, defect, weights):
+    def _is_bad(self, method, defect, weights):
         """Whether a batch has to be refused."""
         bad = DEFECTS[defect]
         if self.name == "FlowVAE" and defect in _INTEGERS | _HUGE:
             bad = defect in _HUGE
-        return bad or WEIGHTS[weights] or (self.name == "ReverseKLModel" and weights != "none")
+        has_no_weights = self.name == "ReverseKLModel" and method != "predict"
+        return bad or WEIGHTS[weights] or (has_no_weights and weights != "none")
 
     def _data(self, example: Example) -> tuple[Any, Sequence[tuple[str, str]]]:
         """Data, and the defects of the batches in them."""
