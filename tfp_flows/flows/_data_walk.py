@@ -4,12 +4,9 @@ The batch goes as in `log_prob`, from the data to the base. Each layer that take
 data decides them when the batch reaches it, and the batch goes on with these. Variables change only
 after the batch has arrived.
 
-The walk is TFP's: a bijector or distribution of several parts, such as `tfb.Chain`, has two methods
-`_walk_inverse(step_fn, y)` and `_walk_forward(step_fn, x)`, which return `inverse(y)` and
-`forward(x)` with `step_fn(part, value)` in the place of each part's own method. (A distribution has
-the first one only. The parts of a distribution may be distributions.) A layer that takes parameters
-from data has one of the hooks below, a method `hook(value, is_inverse)`, which returns constructor
-arguments by name; the variables that it was made of under these names are assigned.
+A layer that takes parameters from data has one of the hooks below, a method
+`hook(value, is_inverse)`, which returns constructor arguments by name; the variables that it was
+made of under these names are assigned.
 """
 
 from typing import Any
@@ -17,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows import _tfp
+from tfp_flows import _walk
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -25,9 +22,6 @@ tfd = tfp.distributions
 # The hooks.
 INITIALIZE = "_data_dependent_parameters"
 UPDATE = "_updated_statistics"
-
-# Distributions whose events pass through the distribution inside as they are.
-_WRAPPERS = (tfd.BatchBroadcast, tfd.Independent, tfd.Sample)
 
 
 def layers_with(hook: str, distribution: tfd.Distribution) -> list[tfb.Bijector]:
@@ -97,7 +91,7 @@ class Walk:
         self._hook = hook
         self._reached = set()
         self._planned = {}  # by id: the variable and its value
-        end = self._inverse(distribution, batch)
+        end = _walk.inverse(distribution, batch, self._visit)
         for layer in layers_with(hook, distribution):
             if id(layer) not in self._reached:
                 raise ValueError(
@@ -117,25 +111,9 @@ class Walk:
         for variable, value in self._planned.values():
             variable.assign(value)
 
-    def _inverse(self, part, value):
-        if hasattr(part, "_walk_inverse"):
-            return part._walk_inverse(self._inverse, value)
-        if isinstance(part, _tfp.Invert):
-            return self._forward(part.bijector, value)
-        if isinstance(part, tfb.Bijector):
-            return self._decided(part, value, is_inverse=True).inverse(value)
-        if isinstance(part, _tfp.TransformedDistribution):
-            return self._inverse(part.distribution, self._inverse(part.bijector, value))
-        if isinstance(part, _WRAPPERS):
-            return self._inverse(part.distribution, value)
-        return value  # the base
-
-    def _forward(self, part, value):
-        if hasattr(part, "_walk_forward"):
-            return part._walk_forward(self._forward, value)
-        if isinstance(part, _tfp.Invert):
-            return self._inverse(part.bijector, value)
-        return self._decided(part, value, is_inverse=False).forward(value)
+    def _visit(self, part, value, is_inverse):
+        part = self._decided(part, value, is_inverse)
+        return part.inverse(value) if is_inverse else part.forward(value)
 
     def _decided(self, part, value, is_inverse):
         """The part with the parameters that it takes from the batch."""

@@ -1,6 +1,7 @@
 """What the models share: `fit` on data without targets, and the training step."""
 
 import contextlib
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfp_flows.models import _checks, _pipeline, _random, _resumption, _schema, _weights
+from tfp_flows.models import (
+    _checks,
+    _guard,
+    _pipeline,
+    _random,
+    _resumption,
+    _schema,
+    _stopping,
+    _weights,
+)
 
 _SEEDS = "seeds"
 
@@ -64,6 +74,7 @@ class LikelihoodModel(keras.Model):
                     f"own loss and metrics, received {kwargs[argument]!r}."
                 )
         super().compile(optimizer=optimizer, **kwargs)
+        self._guard = None  # made for the variables that are there when training begins
 
     def fit(
         self,
@@ -93,6 +104,11 @@ class LikelihoodModel(keras.Model):
         `seed`, and a known cardinality or `steps_per_epoch`. Generators and `PyDataset`s begin
         anew; so do data whose batches an epoch are no multiple of `steps_per_execution`.
 
+        A loss or a gradient that is not finite stops training with an error that names the batch
+        and the first layer where a value is not finite. No update follows such a batch. The model
+        is left with the weights from before it; or, if those are at fault, with the last copy of
+        good ones, which is at most 64 batches older.
+
         Args:
           x: arrays, a `tf.data.Dataset` of batches, a `keras.utils.PyDataset`, or a generator.
           y: the contexts, for arrays of a conditional model.
@@ -113,6 +129,7 @@ class LikelihoodModel(keras.Model):
           Keras's history.
 
         Raises:
+          FloatingPointError: the loss or its gradient is not finite.
           TypeError: a dtype does not fit.
           ValueError: the structure, a shape or a value does not fit, or there are no data.
         """
@@ -142,7 +159,11 @@ class LikelihoodModel(keras.Model):
             source,
             epochs=epochs,
             verbose=verbose,
-            callbacks=_checks.with_guard(callbacks, _resumption.CountEpochs(self._epochs)),
+            callbacks=_checks.with_guard(
+                callbacks,
+                _guard.StopAtNonFinite(self._guard, functools.partial(self._stop, source)),
+                _resumption.CountEpochs(self._epochs),
+            ),
             validation_data=validation_source,
             # Arrays are shuffled already; of the rest, Keras can shuffle only this.
             shuffle=shuffle and isinstance(source, keras.utils.PyDataset),
@@ -303,6 +324,27 @@ class LikelihoodModel(keras.Model):
             for state, value in zip(_random.states(self), seeds, strict=True):
                 state.assign(value)
 
+    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """Makes one step of training, as `keras.Model.train_on_batch` does.
+
+        Args:
+          x: a batch, in any form that `fit` takes for one.
+          *args: for Keras itself, like all that follows.
+          **kwargs: see there.
+
+        Returns:
+          The loss and the metrics.
+
+        Raises:
+          FloatingPointError: the loss or its gradient is not finite; the model is as it was.
+        """
+        self._build_optimizer()
+        self._guard.begin_epoch()
+        logs = super().train_on_batch(x, *args, **kwargs)
+        if self._guard.bad_batch is not None:
+            _stopping.stop(self, self._guard, [x], "this batch", None)
+        return logs
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of training, called by Keras.
 
@@ -314,9 +356,10 @@ class LikelihoodModel(keras.Model):
         """
         batch = self.schema.to_tensors(data)
         with _after(batch):
+            seeds = self._guard.before_step()
             with tf.GradientTape() as tape:
                 losses, values, extra = self.losses_and_metrics(batch, training=True)
-                loss = self._mean_loss(losses, batch)
+                loss = self.mean_loss(losses, batch)
                 # Keras's optimizers add up the gradients of all replicas.
                 replicas = tf.distribute.get_strategy().num_replicas_in_sync
                 scaled = self.optimizer.scale_loss(loss / replicas)
@@ -325,10 +368,26 @@ class LikelihoodModel(keras.Model):
                 raise ValueError(
                     f"{type(self).__name__} has no trainable variable: all are frozen."
                 )
+
+            def apply(gradients):
+                self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+                self.after_update(batch)
+
             gradients = tape.gradient(scaled, variables)
-            self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            self.after_update(batch)
+            is_scaled = hasattr(self.optimizer, "inner_optimizer")
+            self._guard.update(loss, gradients, seeds, apply, check_gradients=not is_scaled)
             return self._update_metrics(loss, values, batch) | extra
+
+    def follow(self, batch: Mapping[str, tf.Tensor]) -> None:
+        """Follows a batch through the model, as in training, until something is not finite.
+
+        Args:
+          batch: the columns of the batch.
+
+        Raises:
+          _non_finite.FoundError: names the place.
+        """
+        raise NotImplementedError
 
     def after_update(self, batch: Mapping[str, tf.Tensor]) -> None:
         """What else a training step does, once the variables have their new values.
@@ -349,10 +408,18 @@ class LikelihoodModel(keras.Model):
         batch = self.schema.to_tensors(data)
         with _after(batch):
             losses, values, _ = self.losses_and_metrics(batch, training=False)
-            return self._update_metrics(self._mean_loss(losses, batch), values, batch)
+            return self._update_metrics(self.mean_loss(losses, batch), values, batch)
 
-    def _mean_loss(self, losses: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
-        """The mean over the rows as Keras takes it: weighted sum over number of rows."""
+    def mean_loss(self, losses: tf.Tensor, batch: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The mean over the rows as Keras takes it: weighted sum over number of rows.
+
+        Args:
+          losses: of the rows, `[n]`.
+          batch: the columns of the batch.
+
+        Returns:
+          The mean, with the penalties of the model's networks.
+        """
         if "sample_weight" in batch:
             losses = losses * tf.cast(batch["sample_weight"], losses.dtype)
         penalties = [tf.cast(penalty, losses.dtype) for penalty in self.losses]
@@ -369,10 +436,19 @@ class LikelihoodModel(keras.Model):
         return {metric.name: metric.result() for metric in self.metrics}
 
     def _build_optimizer(self) -> None:
-        """Creates the optimizer's variables now: XLA cannot, once the step has begun."""
-        if self.compiled and not self.optimizer.built:
-            with self.distribute_strategy.scope():
+        """Creates the variables of training now: XLA cannot, once the step has begun."""
+        if not self.compiled:
+            return
+        with self.distribute_strategy.scope():
+            if not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
+            if self._guard is None:
+                self._guard = _guard.NonFiniteGuard(self)
+
+    def _stop(self, data: Any, epoch: int, batch: int, go_back: Any) -> None:
+        """Called by a callback when a batch of `fit` was bad."""
+        where = f"batch {batch} of epoch {epoch} (both counted from 0)"
+        _stopping.stop(self, self._guard, _pipeline.read_again(data), where, go_back)
 
     def _begin_evaluation(self) -> None:
         """Called before each `evaluate` and `predict`, for models with random numbers."""

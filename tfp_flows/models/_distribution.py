@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows import flows
-from tfp_flows.models import _base, _schema, adoption
+from tfp_flows.models import _base, _non_finite, _schema, adoption
 
 
 class DistributionModel(_base.LikelihoodModel):
@@ -112,6 +112,17 @@ class DistributionModel(_base.LikelihoodModel):
           batch: the columns of the batch.
         """
         flows.update_statistics(self._distribution, batch["x"], batch.get("context"))
+
+    def follow(self, batch: dict[str, tf.Tensor]) -> None:
+        """Follows a batch from the data to the base, see the base class.
+
+        Args:
+          batch: the columns of the batch.
+        """
+        distribution = self._distribution
+        if self._conditional:
+            distribution = distribution(batch["context"])
+        _non_finite.check_log_prob("distribution", distribution, batch["x"])
 
     def _make_schema(
         self, event_shape: Any, context_shape: Any, dtype: tf.DType = tf.float32

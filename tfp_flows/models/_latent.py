@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows import _variables
-from tfp_flows.models import adoption
+from tfp_flows.models import _non_finite, adoption
 
 tfd = tfp.distributions
 
@@ -143,6 +143,24 @@ class LatentModel:
         z, log_q = posterior.experimental_sample_and_log_prob(num_samples, seed=seed)
         log_x = self.decode(z, training).log_prob(tf.cast(x, self.dtype))
         return log_q, log_x, self.prior.log_prob(z)
+
+    def follow(self, x: tf.Tensor, seed: tf.Tensor) -> None:
+        """Follows images through one evaluation of `terms` in training.
+
+        Args:
+          x: images `[n, ...image]`.
+          seed: a stateless seed.
+
+        Raises:
+          _non_finite.FoundError: names the first place where something is not finite.
+        """
+        _non_finite.check_network("encoder", self.encoder, x, training=True)
+        posterior = self.posterior(self.encode(x, training=True))
+        z = _non_finite.check_sample("posterior", posterior, (), seed)
+        _non_finite.check_network("decoder", self.decoder, z, training=True)
+        log_x = self.decode(z, training=True).log_prob(tf.cast(x, self.dtype))
+        _non_finite.check("the log-density of the likelihood", log_x)
+        _non_finite.check_log_prob("prior", self.prior, z)
 
     def importance_log_prob(
         self, x: np.ndarray, seed: tf.Tensor, num_samples: int, chunk_size: int, batch_size: int

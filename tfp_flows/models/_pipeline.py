@@ -101,6 +101,21 @@ def training_sources(
     return training, validation_data, steps_per_epoch
 
 
+def read_again(source: Any) -> Iterator[Any]:
+    """The batches of a source from its beginning, none if it can be read once only.
+
+    Args:
+      source: from `source` or `training_sources`.
+
+    Yields:
+      The batches.
+    """
+    if isinstance(source, tf.data.Dataset):
+        yield from source
+    elif isinstance(source, keras.utils.PyDataset):
+        yield from (source[number] for number in range(source.num_batches or 0))
+
+
 def joined(x: Any, y: Any, sample_weight: Any) -> Any:
     """Joins the three data arguments of Keras's methods into one piece of data.
 

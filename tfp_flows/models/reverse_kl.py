@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_flows.models import _distribution, _random
+from tfp_flows.models import _distribution, _non_finite, _random
 
 tfd = tfp.distributions
 
@@ -242,6 +242,19 @@ class ReverseKLModel(_distribution.DistributionModel):
         """
         if self._example_weight:
             super().after_update(batch)
+
+    def follow(self, batch: dict[str, tf.Tensor]) -> None:
+        """Follows draws from the base to the target, and examples to the base.
+
+        Args:
+          batch: the columns of the batch.
+        """
+        seed = _random.next_seed(self._training_seeds)
+        num_draws = tf.shape(batch["x"])[0]
+        z = _non_finite.check_sample("distribution", self.distribution, num_draws, seed)
+        _non_finite.check("the log-density of the target", self._target_log_prob_fn(z))
+        if self._example_weight:
+            super().follow(batch)
 
     def _placeholders(self, batch_size: int | None) -> tf.data.Dataset:
         """Batches that say how many draws to take; their values are never looked at."""

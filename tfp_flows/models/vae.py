@@ -214,6 +214,14 @@ class FlowVAE(_base.LikelihoodModel):
         }
         return log_q - beta * (log_x + log_z), values, {"beta": beta} if training else {}
 
+    def follow(self, batch: dict[str, tf.Tensor]) -> None:
+        """Follows images through the encoder, the posterior and the decoder, see the base class.
+
+        Args:
+          batch: the columns of the batch.
+        """
+        self._latent.follow(batch["x"], _random.next_seed(self._training_seeds))
+
     def elbo(self, x: Any, num_samples: int = 1, seed: Any = None) -> tf.Tensor:
         """Estimates the evidence lower bound E_q[log p(x, z) - log q(z|x)] of every image.
 
