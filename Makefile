@@ -12,7 +12,8 @@
 #   make clean   remove what these targets made (outputs/ stays)
 #
 # Settings: PYTHON=python3.12 (3.10 to 3.13), VENV=folder, TRAIN_ARGS="...", PYTEST_ARGS="...",
-# BENCH_ARGS="...", KILL_ARGS="...", FUZZ_ARGS="--examples 200 --only planar", and TFP_FLOWS_DATA_DIR=folder with the data sets of TFDS for make bench.
+# BENCH_ARGS="...", KILL_ARGS="...", FUZZ_ARGS="--examples 200 --only planar", and
+# TFP_FLOWS_DATA_DIR=folder with the data sets of TFDS for make bench.
 
 PYTHON ?= python3
 VENV ?= .venv
