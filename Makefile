@@ -2,7 +2,10 @@
 #
 #   make train   train a flow posterior on handwritten digits beside a plain Gaussian one
 #   make test    run the tests
-#   make lint    check style and format
+#   make lint    check style, format and types
+#   make wheel   build the package, and run the README's first block with what was built
+#   make matrix  install and test it on every Python, with the oldest and the newest TensorFlow (an
+#                hour; MATRIX_ARGS="--python python3.12" for some)
 #   make kill    kill trainings at random moments: they must end as one that never was (minutes)
 #   make fuzz    random hostile input for every bijector, recipe and model (hours)
 #   make gallery run every story of examples/ in full: its picture and its table (an hour)
@@ -20,6 +23,7 @@ VENV ?= .venv
 TRAIN_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+MATRIX_ARGS ?=
 KILL_ARGS ?=
 FUZZ_ARGS ?=
 PEERS ?= .venv-peers
@@ -38,7 +42,8 @@ BENCHMARKS := $(patsubst benchmarks/%.py,bench-%,$(filter-out %/common.py,$(wild
 bench_input_pipeline = $(if $(TFP_FLOWS_DATA_DIR),--data-dir "$(TFP_FLOWS_DATA_DIR)")
 bench_training_step = $(if $(wildcard $(peers_installed)),--peers $(PEERS)/bin/python)
 bench_tutorial = $(bench_training_step)
-.PHONY: train test lint kill fuzz gallery $(STORIES) bench $(BENCHMARKS) bench-peers clean same-python always
+.PHONY: train test lint wheel matrix kill fuzz gallery $(STORIES) bench $(BENCHMARKS) bench-peers
+.PHONY: clean same-python always
 
 train: $(installed)
 	$(python) examples/vae_binarized_mnist.py --compare $(TRAIN_ARGS)
@@ -49,6 +54,13 @@ test: $(installed)
 lint: $(installed)
 	$(python) -m ruff check .
 	$(python) -m ruff format --check .
+	$(python) -m mypy
+
+wheel: $(installed)
+	$(python) -m tests.wheel
+
+matrix: $(installed)
+	$(python) -m tests.matrix --write CONTRIBUTING.md $(MATRIX_ARGS)
 
 kill: $(installed)
 	$(python) -m tests.kill $(KILL_ARGS)

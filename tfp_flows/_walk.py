@@ -9,12 +9,10 @@ the first one only. The parts of a distribution may be distributions.)
 from collections.abc import Callable
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows import _tfp
-
-tfb = tfp.bijectors
-tfd = tfp.distributions
 
 # Takes a layer, the value that has arrived there, and whether the layer is to be inverted; returns
 # the value that leaves it.

@@ -42,7 +42,9 @@ def as_parameters(dtype_hint: tf.DType = tf.float32, **tensors) -> tuple[tf.DTyp
     return dtype, converted
 
 
-def check_shapes(tensors: Mapping[str, object], event_shapes: Mapping[str, str]) -> dict[str, int]:
+def check_shapes(
+    tensors: Mapping[str, tf.Tensor], event_shapes: Mapping[str, str]
+) -> dict[str, int | None]:
     """Checks that the rightmost dimensions of the arguments fit together, as far as they are known
     statically.
 

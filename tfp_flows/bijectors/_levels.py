@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tensorflow_probability as tfp
-
-tfb = tfp.bijectors
+from tensorflow_probability import bijectors as tfb
 
 
 def latent_shapes(
@@ -16,7 +14,8 @@ def latent_shapes(
     Raises:
       ValueError: a level maps to no image, or leaves a single channel where there is to be a split.
     """
-    shapes, shape = [], image_shape
+    shapes: list[tf.TensorShape] = []
+    shape = image_shape
     for k, level in enumerate(levels):
         given = tuple(shape)
         shape = level.inverse_event_shape(shape)

@@ -5,14 +5,12 @@ import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows import _tfp
 from tfp_flows._variables import find_tensors
 from tfp_flows.bijectors._layers import LayerBijector
 from tfp_flows.bijectors.base import FusedBijector
-
-tfb = tfp.bijectors
 
 # Layers of a stack that are one step together. More of them use the stack's formulas better, fewer
 # keep less.
@@ -127,7 +125,7 @@ def event_shape(bijectors: Sequence[tuple[tfb.Bijector, bool]], event_ndims: int
       bijectors: as `flatten` returns them.
       event_ndims: of the argument.
     """
-    passed = []
+    passed: list[tuple[tfb.Bijector, bool]] = []
     for bijector, is_inverse in bijectors:
         if isinstance(bijector, FusedBijector):
             shape = bijector._output_shape if is_inverse else bijector._event_shape

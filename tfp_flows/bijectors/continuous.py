@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows.bijectors._conditioners import as_conditioner
 from tfp_flows.bijectors.base import FusedBijector
@@ -15,8 +15,6 @@ from tfp_flows.numerics import (
     unit_directions,
     value_and_vjp,
 )
-
-tfb = tfp.bijectors
 
 
 class Continuous(FusedBijector):
@@ -116,9 +114,7 @@ class Continuous(FusedBijector):
             self._size = event_size
             self._num_probes, self._seed = num_probes, seed
             self._weights = (kinetic, jacobian)
-            self._solve = ode_solve_fn
-            if ode_solve_fn is None:
-                self._solve = functools.partial(runge_kutta_4, num_steps=num_steps)
+            self._solve = ode_solve_fn or functools.partial(runge_kutta_4, num_steps=num_steps)
             self._found = as_conditioner(velocity, (event_size,))
             super().__init__(
                 forward_min_event_ndims=1,

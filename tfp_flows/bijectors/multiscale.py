@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows import _tfp
 from tfp_flows.bijectors import _levels
 from tfp_flows.bijectors._reshaping import ReshapingBijector, concat_batches, reshape_events
 from tfp_flows.bijectors.masks import checked_image_shape
-
-tfb = tfp.bijectors
 
 
 class Multiscale(ReshapingBijector):

@@ -40,7 +40,7 @@ class Permutation(FusedBijector, _tfp.AutoCompositeTensorBijector):
 
     def __init__(
         self,
-        permutation: Sequence[int],
+        permutation: Sequence[int] | np.ndarray,
         event_shape: Sequence[int] | None = None,
         dtype: tf.DType | None = None,
         validate_args: bool = False,

@@ -127,8 +127,8 @@ class PlanarStack(_PlanarLayers, _tfp.AutoCompositeTensorBijector):
         }
 
     @property
-    def num_layers(self) -> int:
-        """K."""
+    def num_layers(self) -> int | None:
+        """K, `None` where it is not known statically."""
         return self._sizes["K"]
 
 

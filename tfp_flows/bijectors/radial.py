@@ -132,8 +132,8 @@ class RadialStack(_RadialLayers, _tfp.AutoCompositeTensorBijector):
         }
 
     @property
-    def num_layers(self) -> int:
-        """K."""
+    def num_layers(self) -> int | None:
+        """K, `None` where it is not known statically."""
         return self._sizes["K"]
 
 

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows import _tfp
 from tfp_flows.bijectors import _reversal, _steps
 from tfp_flows.bijectors.base import FusedBijector
 from tfp_flows.bijectors.continuous import Continuous
 from tfp_flows.bijectors.residual import Residual
-
-tfb = tfp.bijectors
 
 # Their inverses are iterations or numerical solutions, so that what they give back is not what went
 # in, and their own gradients keep no activations already.

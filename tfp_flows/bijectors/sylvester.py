@@ -135,8 +135,8 @@ class Sylvester(FusedBijector, _tfp.AutoCompositeTensorBijector):
         return self._b
 
     @property
-    def num_units(self) -> int:
-        """M."""
+    def num_units(self) -> int | None:
+        """M, `None` where it is not known statically."""
         return self._sizes["M"]
 
     def _parameter_control_dependencies(self, is_init):

@@ -59,7 +59,9 @@ def _binarize(grey: np.ndarray) -> np.ndarray:
     return (four_bits.reshape(grey.shape) < grey).astype(np.uint8)
 
 
-class _DigitsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class _DigitsBuilder(  # type: ignore[call-arg]  # a keyword of TFDS's base class
+    tfds.core.GeneratorBasedBuilder, skip_registration=True
+):
     """What the two builders share: the splits, and the key of an example, its index."""
 
     VERSION = tfds.core.Version("1.0.0")

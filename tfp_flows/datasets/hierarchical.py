@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows.datasets._arguments import check_integer, check_seed
-
-tfd = tfp.distributions
-tfb = tfp.bijectors
 
 # Scales of the priors of mu and tau, in points of the test.
 _MU_SCALE = 5.0

@@ -120,7 +120,7 @@ def load(
 
     builder = prepared_builder(name, data_dir)
     num_examples = _num_examples(builder, split)
-    if drop_remainder and not repeat and num_examples < batch_size:
+    if batch_size and drop_remainder and not repeat and num_examples < batch_size:
         raise ValueError(
             f"batch_size: expected at most {num_examples}, the size of split {split!r} of "
             f"{name!r}, with drop_remainder; received {batch_size}"

@@ -5,11 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows.numerics import stateless_uniform
-
-tfd = tfp.distributions
 
 
 class Noise(NamedTuple):

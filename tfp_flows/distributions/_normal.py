@@ -1,12 +1,10 @@
 """The normal distribution, with draws that are as fast under XLA as elsewhere."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows import _tfp
 from tfp_flows.numerics import stateless_normal
-
-tfd = tfp.distributions
 
 
 class PhiloxNormal(tfd.Normal):

@@ -5,6 +5,7 @@ from statistics import NormalDist
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least, check_floating
 from tfp_flows._variables import find_variables
@@ -12,8 +13,6 @@ from tfp_flows.distributions._arguments import check_half_open, check_network
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.distributions._scale import floored_scale
 from tfp_flows.networks import MaskedMLP, generator
-
-tfd = tfp.distributions
 
 
 class AutoregressiveMixture(tfd.Distribution):

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows.distributions._context import checked_context
-
-tfb = tfp.bijectors
-tfd = tfp.distributions
 
 
 class ConditionalDistribution(tf.Module):

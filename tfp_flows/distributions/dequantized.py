@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows import _tfp
 from tfp_flows._checks import check_at_least
@@ -13,8 +14,6 @@ from tfp_flows._variables import find_variables
 from tfp_flows.distributions._arguments import check_density, check_half_open
 from tfp_flows.distributions._noise import uniform_noise, variational_noise
 from tfp_flows.distributions._preprocessing import logit_of_unit, unit_of_logit
-
-tfd = tfp.distributions
 
 
 class Dequantized(tfd.Distribution):

@@ -1,13 +1,11 @@
 """A Gaussian with a full covariance as a learned base."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least, check_floating
 from tfp_flows.distributions._arguments import check_half_open
 from tfp_flows.distributions._scale import trainable_scale_tril
-
-tfd = tfp.distributions
 
 
 def full_covariance_gaussian(

@@ -1,14 +1,12 @@
 """Diagonal Gaussians: the base of most flows, with and without a context."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows.distributions._context import checked_context
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.networks import Linear, generator
 from tfp_flows.numerics import positive, tiny
-
-tfd = tfp.distributions
 
 
 def standard_normal(event_size: int, dtype: tf.DType = tf.float32) -> tfd.Distribution:

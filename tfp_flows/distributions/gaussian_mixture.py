@@ -1,15 +1,13 @@
 """A Gaussian mixture as a learned base."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least, check_floating
 from tfp_flows.distributions._arguments import check_half_open
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.distributions._scale import trainable_scale
 from tfp_flows.networks import generator
-
-tfd = tfp.distributions
 
 
 def gaussian_mixture(

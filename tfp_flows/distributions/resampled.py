@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows import _tfp
 from tfp_flows._checks import check_at_least, check_floating
@@ -20,8 +21,6 @@ from tfp_flows.distributions._rejection import (
 from tfp_flows.distributions.gaussian import standard_normal
 from tfp_flows.networks import MLP, generator
 from tfp_flows.numerics import stateless_normal
-
-tfd = tfp.distributions
 
 
 class NormalizerEstimate(NamedTuple):

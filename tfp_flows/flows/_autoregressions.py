@@ -5,13 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows.bijectors import Autoregressive
 from tfp_flows.networks import MaskedMLP
 from tfp_flows.transformers import Transformer
-
-tfb = tfp.bijectors
 
 ORDERS = ("alternate", "random")
 

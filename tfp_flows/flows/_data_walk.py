@@ -12,12 +12,10 @@ made of under these names are assigned.
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows import _walk
-
-tfb = tfp.bijectors
-tfd = tfp.distributions
 
 # The hooks.
 INITIALIZE = "_data_dependent_parameters"
@@ -89,8 +87,9 @@ class Walk:
 
     def __init__(self, distribution, batch, hook: str):
         self._hook = hook
-        self._reached = set()
-        self._planned = {}  # by id: the variable and its value
+        self._reached: set[int] = set()
+        # By id: the variable and its value.
+        self._planned: dict[int, tuple[tf.Variable, tf.Tensor]] = {}
         end = _walk.inverse(distribution, batch, self._visit)
         for layer in layers_with(hook, distribution):
             if id(layer) not in self._reached:

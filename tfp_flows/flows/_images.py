@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows._checks import check_at_least
 from tfp_flows.bijectors import Coupling, Multiscale
@@ -14,8 +14,6 @@ from tfp_flows.bijectors.masks import checked_image_shape
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import GatedResidualNetwork
 from tfp_flows.transformers import Transformer, check_transformer
-
-tfb = tfp.bijectors
 
 # Without `num_levels`: at most so many, the coarsest with at least 2 x 2 positions.
 _MAX_LEVELS = 3
@@ -143,9 +141,8 @@ class ImageCoupling(tf.Module):
     def __call__(self, context: tf.Tensor | None) -> Coupling:
         """Returns the bijector."""
         network = self._network
-        if context is not None:
-            network = functools.partial(network, context=context)
-        return Coupling(self._transformer, network, self._mask, name=self.name)
+        conditioner = network if context is None else functools.partial(network, context=context)
+        return Coupling(self._transformer, conditioner, self._mask, name=self.name)
 
 
 class Levels(tf.Module):

@@ -1,17 +1,16 @@
 """What the recipes share: checks of their settings, and the base distribution."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least, check_floating
 from tfp_flows.distributions import ConditionalDistribution, ConditionalGaussian, standard_normal
 
-tfb = tfp.bijectors
-tfd = tfp.distributions
-
-Flow = tfd.TransformedDistribution | ConditionalDistribution
+Flow: TypeAlias = tfd.TransformedDistribution | ConditionalDistribution
 
 FAST_DIRECTIONS = ("sample", "log_prob")
 

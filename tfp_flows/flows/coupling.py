@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows.flows import _recipe
 from tfp_flows.flows._couplings import Couplings
 from tfp_flows.networks import Linear, generator
 from tfp_flows.transformers import Additive, Affine
-
-tfb = tfp.bijectors
 
 
 def nice(

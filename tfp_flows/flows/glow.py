@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows.bijectors import ActNorm, InvertibleConv1x1, Squeeze, channel_mask
 from tfp_flows.flows import _images, _recipe
 from tfp_flows.networks import generator
 from tfp_flows.transformers import Affine, Transformer
-
-tfb = tfp.bijectors
 
 
 def glow(

@@ -3,13 +3,12 @@
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows.bijectors import RadialStack
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import Linear, generator
 from tfp_flows.numerics import positive
-
-tfb = tfp.bijectors
 
 
 def radial(

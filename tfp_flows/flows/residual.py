@@ -4,13 +4,11 @@ import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows.bijectors import Residual
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import LipschitzMLP, generator
-
-tfb = tfp.bijectors
 
 # Up to this size the whole Jacobian costs less than the terms of a series.
 _LARGEST_EXACT = 4

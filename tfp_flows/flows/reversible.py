@@ -3,14 +3,12 @@
 from collections.abc import Callable
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows import _tfp
 from tfp_flows.bijectors import Multiscale, PlanarStack, RadialStack, Reversible
 from tfp_flows.distributions import ConditionalDistribution
 from tfp_flows.flows._recipe import Flow
-
-tfb, tfd = tfp.bijectors, tfp.distributions
 
 
 def reversible(distribution: Flow) -> Flow:

@@ -6,13 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows.bijectors import Sylvester
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import Linear, generator
 from tfp_flows.numerics import householder_columns, orthogonalize
-
-tfb = tfp.bijectors
 
 _ORTHOGONAL = ("projection", "householder", "permutation")
 
@@ -93,8 +92,8 @@ def sylvester(
     settings = _settings(event_size, num_layers, num_units, orthogonal, num_reflections)
     rng = generator(seed)
     if context_size is not None:
-        layers = _ConditionalSylvester(settings, context_size, fast, dtype, rng)
-        return _recipe.conditional(layers, event_size, context_size, base, dtype, rng, name)
+        bound = _ConditionalSylvester(settings, context_size, fast, dtype, rng)
+        return _recipe.conditional(bound, event_size, context_size, base, dtype, rng, name)
     values = _initial_values(settings, rng)
     layers = [
         _layer(
@@ -125,8 +124,11 @@ class _Settings(NamedTuple):
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each unconstrained parameter of one layer."""
         size, units = self.event_size, self.num_units
-        q = {"projection": (size, units), "householder": (self.num_reflections, size)}
-        shapes = {"q": q[self.orthogonal]} if self.orthogonal in q else {}
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self.orthogonal == "projection":
+            shapes["q"] = (size, units)
+        elif self.num_reflections is not None:
+            shapes["q"] = (self.num_reflections, size)
         triangle = (units * (units + 1) // 2,)
         return shapes | {"r": triangle, "r_tilde": triangle, "b": (units,)}
 

@@ -1,12 +1,10 @@
 """Events of which some elements are known: coordinates for the rest, and what is sampled there."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows.distributions import Dequantized
 from tfp_flows.inference import _cells
-
-tfd = tfp.distributions
 
 
 class KnownPoints:

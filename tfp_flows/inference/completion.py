@@ -5,14 +5,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least
 from tfp_flows.distributions import Dequantized
 from tfp_flows.inference._conditional import KnownCells, KnownPoints
 from tfp_flows.inference.latents import checked_events, latent_space
 from tfp_flows.inference.neutra import hmc_kernel
-
-tfd = tfp.distributions
 
 # The approach: tolerances of the known elements, in standard deviations of theirs.
 _WIDEST, _NARROWEST = 1.0, 0.1
@@ -139,7 +138,7 @@ def complete(
     (x,) = checked_events(distribution, x=x)
     observed = _checked_mask(observed, x.shape)
     known = (KnownCells if is_integer else KnownPoints)(distribution, x, observed)
-    settings = {
+    settings: dict[str, Any] = {
         "num_leapfrog_steps": num_leapfrog_steps,
         "step_size": step_size,
         "target_accept_prob": target_accept_prob,
@@ -216,8 +215,7 @@ def _approach(
             1, z, kernel=kernel, num_burnin_steps=steps, trace_fn=None, seed=seed
         )[0]
 
-    widths = np.geomspace(_WIDEST, _NARROWEST, num_stages) if num_stages else []
-    for number, width in enumerate(widths):
+    for number, width in enumerate(np.geomspace(_WIDEST, _NARROWEST, num_stages)):
         fold = tf.random.experimental.stateless_fold_in(seed, number)
         z = stage(z, tf.constant(width, z.dtype), fold)
     return bijector.forward(z)

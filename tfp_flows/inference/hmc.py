@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least
 from tfp_flows.inference.neutra import hmc_kernel, neutra_kernel
-
-tfd = tfp.distributions
 
 
 class HMCResult(NamedTuple):
@@ -124,7 +123,7 @@ def sample_hmc(
             "Argument `initial_state`: expected a shape [num_chains, D] with at least two chains, "
             f"received {tuple(state.shape)}."
         )
-    settings = {
+    settings: dict[str, Any] = {
         "num_leapfrog_steps": num_leapfrog_steps,
         "step_size": step_size,
         "num_adaptation_steps": num_adaptation_steps,

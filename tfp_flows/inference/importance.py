@@ -5,11 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least
-
-tfd = tfp.distributions
 
 
 class ImportanceSamples(NamedTuple):

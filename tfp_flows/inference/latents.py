@@ -3,13 +3,12 @@
 from typing import Any
 
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least
 from tfp_flows.distributions import Dequantized
 from tfp_flows.inference import _cells
-
-tfb, tfd = tfp.bijectors, tfp.distributions
 
 # Distributions whose events pass through the distribution inside as they are.
 _WRAPPERS = (tfd.BatchBroadcast, tfd.Independent, tfd.Sample)

@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least
 from tfp_flows.inference.latents import latent_space
-
-tfd = tfp.distributions
 
 
 def hmc_kernel(

@@ -4,11 +4,10 @@ import time
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import bijectors as tfb
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least
-
-tfd = tfp.distributions
 
 
 def samples_per_second(
@@ -45,7 +44,7 @@ def samples_per_second(
     print(f"{tff.inference.samples_per_second(flow, 100, num_repeats=3):.0f} samples/s")
     ```
     """
-    if not isinstance(getattr(flow, "bijector", None), tfp.bijectors.Bijector):
+    if not isinstance(getattr(flow, "bijector", None), tfb.Bijector):
         raise TypeError(
             "Argument `flow`: expected a tfd.TransformedDistribution, received "
             f"{type(flow).__name__}."

@@ -40,6 +40,7 @@ class LikelihoodModel(keras.Model):
         # that here.
         super().__init__(name=name, autocast=False)
         self._epochs = keras.random.SeedGenerator()
+        self._guard: Any = None  # made for the variables that are there when training begins
 
     def losses_and_metrics(
         self, batch: dict[str, tf.Tensor], training: bool
@@ -74,7 +75,7 @@ class LikelihoodModel(keras.Model):
                     f"own loss and metrics, received {kwargs[argument]!r}."
                 )
         super().compile(optimizer=optimizer, **kwargs)
-        self._guard = None  # made for the variables that are there when training begins
+        self._guard = None
 
     def fit(
         self,

@@ -105,7 +105,7 @@ class DistributionModel(_base.LikelihoodModel):
         nats = -self(batch, training=training)
         return {"nats": nats, "bits_per_dim": nats / (math.log(2.0) * self._event_size)}
 
-    def after_update(self, batch: dict[str, tf.Tensor]) -> None:
+    def after_update(self, batch: Mapping[str, tf.Tensor]) -> None:
         """Moves the running statistics of every `bijectors.BatchNorm`, if there is one.
 
         Args:
@@ -113,7 +113,7 @@ class DistributionModel(_base.LikelihoodModel):
         """
         flows.update_statistics(self._distribution, batch["x"], batch.get("context"))
 
-    def follow(self, batch: dict[str, tf.Tensor]) -> None:
+    def follow(self, batch: Mapping[str, tf.Tensor]) -> None:
         """Follows a batch from the data to the base, see the base class.
 
         Args:

@@ -40,11 +40,17 @@ class NonFiniteGuard:
     batch on there are no updates, and the host finds out which it was when it looks.
 
     Args:
-      model: the model, with its variables.
+      model: the model, with its variables. Under its strategy's scope.
+
+    Attributes:
+      skips_updates: whether updates are left out altogether. Under a `tf.distribute` strategy,
+        gradients are replaced by zeros.
     """
 
     def __init__(self, model: keras.Model) -> None:
         self._states = _random.states(model)
+        # Replicas cannot meet inside a `tf.cond`, where the optimizer adds up their gradients.
+        self.skips_updates = not tf.distribute.has_strategy()
 
         def variable(value: Any, dtype: tf.DType) -> tf.Variable:
             return tf.Variable(
@@ -105,11 +111,10 @@ class NonFiniteGuard:
             is_good = votes == replicas
         is_first_bad = ~is_good & (self._bad_batch < 0)
         goes_on = is_good & (self._bad_batch < 0)
-        if replicas == 1:
+        if self.skips_updates:
             tf.cond(goes_on, lambda: _run(apply, gradients), lambda: tf.constant(0))
         else:
-            # Replicas cannot meet inside a `tf.cond`. Adam moves the variables by its momentum;
-            # they go back to a copy in the end.
+            # Adam still moves the variables by its momentum; they go back to a copy in the end.
             apply([g if g is None else _zero_unless(goes_on, g) for g in gradients])
         for kept, seed in zip(self._seeds, seeds, strict=True):
             kept.assign(tf.where(is_first_bad, seed, kept))

@@ -8,12 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows import _variables
 from tfp_flows.models import _non_finite, adoption
-
-tfd = tfp.distributions
 
 
 @dataclasses.dataclass
@@ -34,8 +32,8 @@ class LatentModel:
     encoder: keras.layers.Layer
     decoder: keras.layers.Layer
     posterior: Callable[[Any], tfd.Distribution]
-    prior: tfd.Distribution | None
-    likelihood: Callable[[Any], tfd.Distribution] | None
+    prior: Any
+    likelihood: Any
     dtype: tf.DType = dataclasses.field(init=False)
     latent_shape: tuple[int, ...] = dataclasses.field(init=False)
     image_shape: tuple[int, ...] = dataclasses.field(init=False)
@@ -62,7 +60,7 @@ class LatentModel:
                 "Argument `prior`: expected a tfd.Distribution or None, received "
                 f"{type(self.prior).__name__}."
             )
-        self._importance_log_prob_of_batch = tf.function(self._importance_log_prob_of_batch)
+        self._estimate = tf.function(self._importance_log_prob_of_batch)
 
     def build(self) -> dict[str, list[_variables.FoundVariable]]:
         """Evaluates everything once on zeros: creates variables, learns and checks the shapes.
@@ -182,7 +180,7 @@ class LatentModel:
         for number, start in enumerate(range(0, len(x), size)):
             # The last batch is filled up with its own rows, so that one compiled function does.
             rows = np.resize(np.arange(start, min(start + size, len(x))), size)
-            estimate = self._importance_log_prob_of_batch(
+            estimate = self._estimate(
                 tf.cast(x[rows], self.dtype),
                 tf.random.experimental.stateless_fold_in(seed, number),
                 tf.constant(num_samples),

@@ -5,11 +5,9 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows import _tfp, _walk
-
-tfd = tfp.distributions
 
 
 class FoundError(Exception):

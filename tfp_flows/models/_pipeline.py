@@ -96,8 +96,7 @@ def training_sources(
             training, resumption.epochs_done, steps_per_epoch, steps_per_execution
         )
     if validation_data is not None:
-        size = validation_batch_size or batch_size
-        validation_data = source(schema, validation_data, size)
+        validation_data = source(schema, validation_data, validation_batch_size or batch_size)
     return training, validation_data, steps_per_epoch
 
 

@@ -38,8 +38,7 @@ def stop(
     place = "not found again: it depends on chance, or on data that cannot be read twice"
     if batch is not None:
         place = _place(model, guard, batch)
-    exact = model.distribute_strategy.num_replicas_in_sync == 1  # see `NonFiniteGuard.update`
-    if others_are_good and exact:
+    if others_are_good and guard.skips_updates:
         state = "has the weights from before that batch"
     elif go_back is None:
         state = "has its first weights, with which no batch went well"

@@ -1,17 +1,15 @@
 """Variational inference: a Keras 3 model that fits a distribution to an unnormalized density."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows.models import _distribution, _non_finite, _random
-
-tfd = tfp.distributions
 
 _DRAWS = 256
 _EVALUATION_STEPS = 10
@@ -148,7 +146,8 @@ class ReverseKLModel(_distribution.DistributionModel):
                     "Argument `x`: expected examples, since `example_weight` is "
                     f"{self._example_weight}, received None."
                 )
-            return super().fit(x, *args, batch_size=batch_size, **kwargs)
+            kwargs["batch_size"] = batch_size
+            return super().fit(x, *args, **kwargs)
         if x is not None or args or kwargs.get("validation_data") is not None:
             raise ValueError(
                 "Argument `x`: expected None, since `example_weight` is 0 and the model draws its "
@@ -185,7 +184,8 @@ class ReverseKLModel(_distribution.DistributionModel):
           ValueError: what `fit` refuses.
         """
         if self._example_weight or kwargs.get("_use_cached_eval_dataset", False):
-            return super().evaluate(x, *args, batch_size=batch_size, steps=steps, **kwargs)
+            kwargs |= {"batch_size": batch_size, "steps": steps}
+            return super().evaluate(x, *args, **kwargs)
         if x is not None or args:
             raise ValueError(
                 "Argument `x`: expected None, since `example_weight` is 0 and the model draws its "
@@ -234,7 +234,7 @@ class ReverseKLModel(_distribution.DistributionModel):
             losses += self._example_weight * values["nats"]
         return losses, values, {"beta": beta} if training else {}
 
-    def after_update(self, batch: dict[str, tf.Tensor]) -> None:
+    def after_update(self, batch: Mapping[str, tf.Tensor]) -> None:
         """Moves running statistics, if there are examples to take them from.
 
         Args:
@@ -243,7 +243,7 @@ class ReverseKLModel(_distribution.DistributionModel):
         if self._example_weight:
             super().after_update(batch)
 
-    def follow(self, batch: dict[str, tf.Tensor]) -> None:
+    def follow(self, batch: Mapping[str, tf.Tensor]) -> None:
         """Follows draws from the base to the target, and examples to the base.
 
         Args:

@@ -1,17 +1,15 @@
 """The variational autoencoder with a flow as its posterior."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from tfp_flows.models import _base, _latent, _pipeline, _random, _schema, adoption
-
-tfd = tfp.distributions
 
 
 class FlowVAE(_base.LikelihoodModel):
@@ -214,7 +212,7 @@ class FlowVAE(_base.LikelihoodModel):
         }
         return log_q - beta * (log_x + log_z), values, {"beta": beta} if training else {}
 
-    def follow(self, batch: dict[str, tf.Tensor]) -> None:
+    def follow(self, batch: Mapping[str, tf.Tensor]) -> None:
         """Follows images through the encoder, the posterior and the decoder, see the base class.
 
         Args:
@@ -314,7 +312,7 @@ class FlowVAE(_base.LikelihoodModel):
         if self._beta_warmup_steps == 0:
             return tf.ones([], dtype)
         # An optimizer that scales the loss (mixed precision) leaves the count to the one inside.
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         step = tf.cast(tf.convert_to_tensor(optimizer.iterations), dtype)
         return tf.minimum(tf.ones([], dtype), 0.01 + step / self._beta_warmup_steps)
 

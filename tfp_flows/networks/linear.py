@@ -1,5 +1,7 @@
 """The affine map of vectors that all networks are made of."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
@@ -53,7 +55,7 @@ class Linear(tf.Module):
         if mask is not None:
             kernel *= _masked_scale(self._mask)
         self.kernel = tf.Variable(kernel, name=f"{name}_kernel")
-        self.bias = None
+        self.bias: Any = None
         if bias is not False:
             values = np.zeros([output_size]) if bias is None else bias
             self.bias = tf.Variable(values, dtype=dtype, name=f"{name}_bias")

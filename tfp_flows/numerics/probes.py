@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows.numerics.draws import stateless_uniform
+
 
 def noise_seeds(seed: int | None, num_seeds: int) -> list[tf.Tensor]:
     """Returns seeds of stateless draws.
@@ -17,9 +19,10 @@ def noise_seeds(seed: int | None, num_seeds: int) -> list[tf.Tensor]:
     Returns:
       `num_seeds` seeds, int32 tensors `[2]`.
     """
+    parent = None
     if seed is not None:
-        seed = np.random.SeedSequence(seed).generate_state(2).view(np.int32)
-    return tf.unstack(tfp.random.split_seed(seed, n=num_seeds, salt="tfp_flows"), num_seeds)
+        parent = np.random.SeedSequence(seed).generate_state(2).view(np.int32)
+    return tf.unstack(tfp.random.split_seed(parent, n=num_seeds, salt="tfp_flows"), num_seeds)
 
 
 def random_directions(x: tf.Tensor, num_directions: int, seed: tf.Tensor) -> tf.Tensor:
@@ -37,5 +40,6 @@ def random_directions(x: tf.Tensor, num_directions: int, seed: tf.Tensor) -> tf.
       The vectors, of the dtype of `x`.
     """
     shape = tf.concat([[num_directions], tf.shape(x)], axis=0)
-    directions = tfp.random.rademacher(shape, dtype=x.dtype, seed=seed)
+    uniform = stateless_uniform(shape, seed, x.dtype)
+    directions = tf.where(uniform < 0.5, tf.constant(-1.0, x.dtype), tf.constant(1.0, x.dtype))
     return tf.ensure_shape(directions, [num_directions, *x.shape])

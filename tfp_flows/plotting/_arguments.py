@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,7 @@ def evaluate(
     Returns:
       A float array of the shape `shape`.
     """
-    if not isinstance(function, Callable):
+    if not callable(function):
         raise TypeError(f"{argument}: expected a callable; received {type(function).__name__}")
     values = numbers(f"result of {argument}", function(points))
     if values.shape != shape:

@@ -85,17 +85,16 @@ def learning_curves(
     for (label, (training, validated)), (dashes, colour) in zip(
         pairs.items(), line_styles(), strict=False
     ):
-        thick = validated is not None
         axes.plot(
             training.epochs,
             training.values,
             color=colour,
             linestyle=dashes,
             linewidth=_THIN,
-            alpha=0.7 if thick else 1.0,
-            label=f"_{label} (training)" if thick else label,
+            alpha=0.7 if validated else 1.0,
+            label=f"_{label} (training)" if validated else label,
         )
-        if thick:
+        if validated:
             axes.plot(
                 validated.epochs,
                 validated.values,
@@ -104,7 +103,7 @@ def learning_curves(
                 linewidth=_THICK,
                 label=label,
             )
-        ends[label] = (last_finite((validated if thick else training).values), colour)
+        ends[label] = (last_finite((validated or training).values), colour)
 
     drawn = [curve for pair in pairs.values() for curve in pair if curve is not None]
     axes.set_ylim(*_vertical_limits([curve.values for curve in drawn]))

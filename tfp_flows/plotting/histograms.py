@@ -93,7 +93,7 @@ def histograms(
     figure, plots = make_plots(list(panels), num_columns, title)
     colours = _styles([arrays for _, arrays, _ in panels.values()], COLOURS)
     dashes = _styles([curves for _, _, curves in panels.values()], ("-", "--", ":"))
-    handles = {}
+    handles: dict[str, Any] = {}
     for axes, (shown, arrays, curves) in zip(plots, panels.values(), strict=True):
         for rank, (label, values) in enumerate(arrays.items()):
             bars = _draw_bars(axes, values, shown, bins, colours[label], filled=rank == 0)

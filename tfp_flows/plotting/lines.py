@@ -98,8 +98,8 @@ def lines(
             label=label,
         )
         ends[label] = (last_finite(y), colour)
-    for label, y in heights.items():
-        axes.axhline(y, color=INK, linestyle=(0, (4, 3)), linewidth=1.0, label=label)
+    for label, level in heights.items():
+        axes.axhline(level, color=INK, linestyle=(0, (4, 3)), linewidth=1.0, label=label)
     axes.margins(x=0.01, y=0.05)
     axes.autoscale_view()
     if log_x:

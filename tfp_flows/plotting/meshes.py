@@ -104,9 +104,9 @@ def transformed_mesh(
                 f"log_dets: expected the labels of transforms, {list(transforms)}; received "
                 f"{list(log_dets)}"
             )
-    dtype = as_floating(dtype)
-    lines = _mesh(half_width, num_lines).astype(dtype)
-    samples = np.random.default_rng(seed).standard_normal([num_samples, 2]).astype(dtype)
+    floating = as_floating(dtype)
+    lines = _mesh(half_width, num_lines).astype(floating)
+    samples = np.random.default_rng(seed).standard_normal([num_samples, 2]).astype(floating)
 
     moved_lines, moved_samples, colours = [], [], []
     for label, transform in transforms.items():
@@ -186,4 +186,5 @@ def _around(points: list[np.ndarray]) -> Limits:
     everything = np.concatenate([array.reshape(-1, 2) for array in points])
     low, high = everything.min(axis=0).astype(float), everything.max(axis=0).astype(float)
     margin = 0.03 * max(*(high - low), 1e-6)
-    return tuple((float(a - margin), float(b + margin)) for a, b in zip(low, high, strict=True))
+    (left, bottom), (right, top) = low - margin, high + margin
+    return (float(left), float(right)), (float(bottom), float(top))
