@@ -273,12 +273,12 @@ class _CheckedPyDataset(keras.utils.PyDataset):
         )
         self._schema = schema
         self._inner = inner
-        self._first = None
+        self._first: tuple[dict] | None = None
 
     def __getitem__(self, index: int) -> tuple[dict]:
         checked = _checked_batch(self._schema, self._inner[index], index)
-        self._first = self._first or checked
-        _check_same_columns(self._first, checked, index)
+        first = self._first = self._first or checked
+        _check_same_columns(first, checked, index)
         return checked
 
     @property
