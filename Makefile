@@ -9,6 +9,8 @@
 #   make kill    kill trainings at random moments: they must end as one that never was (minutes)
 #   make fuzz    random hostile input for every bijector, recipe and model (hours)
 #   make gallery run every story of examples/ in full: its picture and its table (an hour)
+#   make docs    the site, in build/docs/index.html; make docs-check reads it in a browser
+#   make notebooks  execute the notebooks of docs/, whose outputs are shown on the site
 #   make bench   run every benchmark: tables and pictures go to benchmarks/results/ (an hour or more)
 #   make bench-peers  compare a training step with normflows, zuko and flowjax, which get an
 #                environment of their own
@@ -36,14 +38,16 @@ pip := PYTHONWARNINGS=ignore $(python) -m pip install -q --disable-pip-version-c
 
 .DEFAULT_GOAL := test
 STORIES := density_2d density_toys energy_2d boltzmann_double_well mnist_flow outliers completion \
-	conditional neutra_hmc distill_iaf
+	conditional neutra_hmc distill_iaf vae_binarized_mnist
+vae_binarized_mnist: STORY_ARGS := --compare
 peers_installed := $(PEERS)/.installed
+docs_installed := $(VENV)/.installed-docs
 BENCHMARKS := $(patsubst benchmarks/%.py,bench-%,$(filter-out %/common.py,$(wildcard benchmarks/*.py)))
 bench_input_pipeline = $(if $(TFP_FLOWS_DATA_DIR),--data-dir "$(TFP_FLOWS_DATA_DIR)")
 bench_training_step = $(if $(wildcard $(peers_installed)),--peers $(PEERS)/bin/python)
 bench_tutorial = $(bench_training_step)
-.PHONY: train test lint wheel matrix kill fuzz gallery $(STORIES) bench $(BENCHMARKS) bench-peers
-.PHONY: clean same-python always
+.PHONY: train test lint wheel matrix kill fuzz gallery $(STORIES) docs docs-check notebooks bench
+.PHONY: $(BENCHMARKS) bench-peers clean same-python always
 
 train: $(installed)
 	$(python) examples/vae_binarized_mnist.py --compare $(TRAIN_ARGS)
@@ -72,7 +76,18 @@ gallery: $(STORIES)
 	$(python) examples/gallery.py
 
 $(STORIES): $(installed)
-	$(python) examples/$@.py --verbose 2 --output examples/gallery --table examples/results/$@.md
+	$(python) examples/$@.py $(STORY_ARGS) --verbose 2 --output examples/gallery --table examples/results/$@.md
+
+# Warnings are errors, broken links among them.
+docs: $(docs_installed)
+	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build --strict --config-file docs/mkdocs.yml
+	@echo "build/docs/index.html"
+
+docs-check: docs
+	$(python) docs/check.py
+
+notebooks: $(installed)
+	$(python) docs/notebooks.py
 
 # One after the other, also under `make -j`: they would slow each other down.
 bench: $(installed)
@@ -99,6 +114,11 @@ $(installed): setup.cfg pyproject.toml $(made) | same-python
 	@echo "Installing tfp_flows and its dependencies into $(VENV): 2 GB, some minutes."
 	@$(pip) "pip>=25"
 	@$(pip) -e ".[dev]"
+	@touch $@
+
+$(docs_installed): $(installed)
+	@echo "Installing mkdocs-material and mkdocstrings into $(VENV): 150 MB, half a minute."
+	@$(pip) -e ".[docs]"
 	@touch $@
 
 # Nobody who only installs the package installs these.

@@ -10,6 +10,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 EXAMPLES = pathlib.Path(__file__).resolve().parent
 README = EXAMPLES.parent / "README.md"
@@ -81,6 +82,11 @@ STORIES: dict[str, tuple[Sequence[str], str]] = {
         "second, one at a time: {IAF, the student|samples/s, 1 at once} against "
         "{MAF, the teacher|samples/s, 1 at once}.",
     ),
+    "vae_binarized_mnist": (
+        ["vae_binarized_mnist"],
+        "Test -ELBO of binarized 8 x 8 digits: no flow {none|test -ELBO}, planar "
+        "{planar|test -ELBO}, radial {radial|test -ELBO}, RealNVP {real_nvp|test -ELBO} nats.",
+    ),
     "rezende_mohamed": (
         ["rezende_mohamed"],
         "-ELBO and -log p in nats, ours after 100,000 updates (K = 80: {planar, K = 80|updates}), "
@@ -95,6 +101,9 @@ STORIES: dict[str, tuple[Sequence[str], str]] = {
         "these models overfit.",
     ),
 }
+
+# What only draws: its pictures.
+DRAWN = {"planar_and_radial": ["planar", "radial"]}
 
 
 class Table:
@@ -126,27 +135,73 @@ def _find(rows: Sequence[Sequence[str]], name: str) -> int:
     return next(k for k, cells in enumerate(rows) if name in accumulate(cells, "{}/{}".format))
 
 
-def entry(story: str, pictures: Sequence[str], numbers: str) -> str | None:
-    """A row of the gallery, or `None` where the story's table is not there yet."""
-    path = EXAMPLES / "results" / f"{story}.md"
-    if not path.exists():
-        return None
+class Story(NamedTuple):
+    """What is told of a story, in the README and on its page.
+
+    Attributes:
+      name: of its file, without the ending.
+      title: the first line of its docstring.
+      pictures: their names in examples/gallery/.
+      numbers: what its table says, in a sentence or two.
+      command: how it was run.
+      seconds: how long that took.
+      table: the stored table, as Markdown.
+    """
+
+    name: str
+    title: str
+    pictures: Sequence[str]
+    numbers: str
+    command: str
+    seconds: str
+    table: str
+
+    def row(self) -> str:
+        """Its row in the README."""
+        images = " ".join(
+            f'<img src="examples/gallery/{name}.png" width="360" alt="{name}">'
+            for name in self.pictures
+        )
+        return (
+            f"| {images} | **{self.title}** {self.numbers}<br>`{self.command}`, "
+            f"{self.seconds} seconds ([table](examples/results/{self.name}.md)) |"
+        )
+
+
+def stories() -> list[Story]:
+    """All stories whose tables are there."""
+    return [
+        _story(name, *parts)
+        for name, parts in STORIES.items()
+        if (EXAMPLES / "results" / f"{name}.md").exists()
+    ]
+
+
+def drawn() -> list[Story]:
+    """Examples that have pictures, but train nothing and have no numbers."""
+    return [
+        Story(name, _title(name), pictures, "", f"python examples/{name}.py", "", "")
+        for name, pictures in DRAWN.items()
+    ]
+
+
+def _story(name: str, pictures: Sequence[str], numbers: str) -> Story:
+    path = EXAMPLES / "results" / f"{name}.md"
     table = Table(path)
-    docstring = ast.get_docstring(ast.parse((EXAMPLES / f"{story}.py").read_text("utf-8")))
-    images = " ".join(
-        f'<img src="examples/gallery/{name}.png" width="360" alt="{name}">' for name in pictures
-    )
     said = re.sub(r"\{(.*?)\}", lambda place: table.cell(place[1]), numbers)
-    return (
-        f"| {images} | **{docstring.partition(chr(10))[0]}** {said}<br>`{table.command}`, "
-        f"{table.seconds} seconds ([table](examples/results/{story}.md)) |"
-    )
+    text = path.read_text("utf-8").strip()
+    return Story(name, _title(name), pictures, said, table.command, table.seconds, text)
+
+
+def _title(name: str) -> str:
+    docstring = ast.get_docstring(ast.parse((EXAMPLES / f"{name}.py").read_text("utf-8")))
+    return docstring.partition("\n")[0]
 
 
 def gallery() -> str:
     """The gallery as the README has it."""
-    rows = [entry(story, *parts) for story, parts in STORIES.items()]
-    return "\n".join([BEGIN, "| picture | story |", "|---|---|", *filter(None, rows), END])
+    rows = [story.row() for story in stories()]
+    return "\n".join([BEGIN, "| picture | story |", "|---|---|", *rows, END])
 
 
 def main() -> None:

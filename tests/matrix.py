@@ -86,7 +86,7 @@ def row(python: str, tensorflow: str | None, built: Path, folder: Path) -> list[
         print(error)
         return [minor(python), tensorflow or "newest", *["-"] * 3, "failed to install", "-", "-"]
     try:
-        wheel.run_first_block(str(own), folder, {})
+        wheel.run_first_block(str(own), folder, {"PYTHONPATH": ""})
         block = "runs"
     except subprocess.CalledProcessError:
         block = "failed"
@@ -123,7 +123,8 @@ def output(command: list, folder: Path | None = None) -> str:
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1"}
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return own | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 if __name__ == "__main__":

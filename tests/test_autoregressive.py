@@ -398,6 +398,9 @@ def test_orders_of_the_layers():
     assert orders("alternate") == [ascending, ascending[::-1], ascending]
     drawn = orders("random")
     assert all(sorted(order) == ascending for order in drawn)
+    assert orders(np.array(drawn)) == drawn
+    with pytest.raises(ValueError, match=r"`order`: expected.*3 permutations.*received \[\["):
+        orders(drawn[:2])
     assert drawn[0] != drawn[1] != drawn[2]
 
 

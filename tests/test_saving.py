@@ -103,19 +103,7 @@ def test_keras_weights(pair, tmp_path):
 
 def test_saved_model(pair, tmp_path):
     flow, _ = pair
-    module = tf.Module()
-    module.flow = flow
-
-    @tf.function(input_signature=[tf.TensorSpec([None, *flow.event_shape], flow.dtype)])
-    def log_prob(x):
-        return flow.log_prob(x)
-
-    @tf.function(input_signature=[tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)])
-    def sample(num_samples, seed):
-        return flow.sample(num_samples, seed=seed)
-
-    module.log_prob, module.sample = log_prob, sample
-    tf.saved_model.save(module, str(tmp_path))
+    tff.models.DensityModel(flow).export(tmp_path)
     loaded = tf.saved_model.load(str(tmp_path))
     x = points(flow)
     np.testing.assert_allclose(loaded.log_prob(x), flow.log_prob(x), rtol=1e-5, atol=1e-5)

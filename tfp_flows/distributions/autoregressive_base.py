@@ -8,6 +8,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least, check_floating
+from tfp_flows._recording import recorded, resolved
 from tfp_flows._variables import find_variables
 from tfp_flows.distributions._arguments import check_half_open, check_network
 from tfp_flows.distributions._normal import PhiloxNormal
@@ -167,6 +168,7 @@ class AutoregressiveMixture(tfd.Distribution):
         return tf.stop_gradient(x)
 
 
+@recorded
 def autoregressive_base(
     event_size: int,
     *,
@@ -225,6 +227,7 @@ def autoregressive_base(
         dtype=dtype,
         name="conditionals",
     )
-    return AutoregressiveMixture(
+    base = AutoregressiveMixture(
         network, event_size, num_components, min_scale=min_scale, dtype=dtype, name=name
     )
+    return resolved(base, {"order": network.order.tolist()})

@@ -4,10 +4,12 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least, check_floating
+from tfp_flows._recording import recorded
 from tfp_flows.distributions._arguments import check_half_open
 from tfp_flows.distributions._scale import trainable_scale_tril
 
 
+@recorded
 def full_covariance_gaussian(
     event_size: int,
     *,

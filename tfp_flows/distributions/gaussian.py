@@ -3,12 +3,14 @@
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from tfp_flows._recording import recorded
 from tfp_flows.distributions._context import checked_context
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.networks import Linear, generator
 from tfp_flows.numerics import positive, tiny
 
 
+@recorded
 def standard_normal(event_size: int, dtype: tf.DType = tf.float32) -> tfd.Distribution:
     """The standard normal distribution on vectors.
 
@@ -33,6 +35,7 @@ def standard_normal(event_size: int, dtype: tf.DType = tf.float32) -> tfd.Distri
     )
 
 
+@recorded
 class ConditionalGaussian(tf.Module):
     """A diagonal Gaussian whose location and scale are affine in a context.
 

@@ -4,12 +4,14 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least, check_floating
+from tfp_flows._recording import recorded
 from tfp_flows.distributions._arguments import check_half_open
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.distributions._scale import trainable_scale
 from tfp_flows.networks import generator
 
 
+@recorded
 def gaussian_mixture(
     event_size: int,
     num_components: int = 8,

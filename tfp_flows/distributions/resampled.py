@@ -9,6 +9,7 @@ from tensorflow_probability import distributions as tfd
 
 from tfp_flows import _tfp
 from tfp_flows._checks import check_at_least, check_floating
+from tfp_flows._recording import recorded
 from tfp_flows._variables import find_variables
 from tfp_flows.distributions._arguments import check_network
 from tfp_flows.distributions._rejection import (
@@ -217,6 +218,7 @@ class ResampledGaussian(tfd.Distribution):
         return tf.cast(self._network(x), self.dtype)[..., 0]
 
 
+@recorded
 def resampled_gaussian(
     event_size: int,
     *,

@@ -1,6 +1,7 @@
 """Recipes: settings in, a `tfd.TransformedDistribution` out."""
 
 from tfp_flows.flows.autoregressive import iaf, maf
+from tfp_flows.flows.configuration import from_config, get_config
 from tfp_flows.flows.continuous import continuous
 from tfp_flows.flows.coupling import nice, real_nvp
 from tfp_flows.flows.glow import glow
@@ -15,6 +16,8 @@ from tfp_flows.flows.sylvester import sylvester
 
 __all__ = [
     "continuous",
+    "from_config",
+    "get_config",
     "glow",
     "iaf",
     "initialize",

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,12 +13,18 @@ from tfp_flows.networks import MaskedMLP
 from tfp_flows.transformers import Transformer
 
 ORDERS = ("alternate", "random")
+Order = str | Sequence[Sequence[int]]
 
 
-def check_order(order: str) -> None:
-    """Raises a ValueError unless `order` names a choice of the layers' orders."""
-    if order not in ORDERS:
-        raise ValueError(f"Argument `order`: expected one of {ORDERS}, received {order!r}.")
+def check_order(order: Order, num_layers: int) -> None:
+    """Raises a ValueError unless `order` names a choice of the layers' orders, or holds them."""
+    if isinstance(order, str) and order in ORDERS:
+        return
+    if isinstance(order, str) or not hasattr(order, "__len__") or len(order) != num_layers:
+        raise ValueError(
+            f"Argument `order`: expected one of {ORDERS} or {num_layers} permutations, one for "
+            f"each layer, received {order!r}."
+        )
 
 
 class Autoregressions(tf.Module):
@@ -30,7 +37,7 @@ class Autoregressions(tf.Module):
       hidden_units: sizes of the hidden layers of each network.
       activation: their activation.
       order: `"alternate"` for 0 to D - 1 and its reverse in turns, `"random"` for one permutation a
-        layer.
+        layer; or these permutations themselves.
       inverted: whether the cheap direction is the forward one.
       context_size: size of the context, or `None`.
       dtype: floating dtype.
@@ -44,7 +51,7 @@ class Autoregressions(tf.Module):
         num_layers: int,
         hidden_units: Sequence[int],
         activation,
-        order: str,
+        order: Order,
         inverted: bool,
         context_size: int | None,
         dtype: tf.DType,
@@ -53,22 +60,31 @@ class Autoregressions(tf.Module):
         super().__init__(name="autoregressions")
         self._transformer = transformer
         self._inverted = inverted
-        ascending = list(range(event_size))
-        alternating = (ascending, ascending[::-1])
+        if isinstance(order, str):
+            ascending = list(range(event_size))
+            turns: list[Any] = [ascending, ascending[::-1]] if order == "alternate" else [order]
+            orders = [turns[k % len(turns)] for k in range(num_layers)]
+        else:
+            orders = list(order)
         self._networks = [
             MaskedMLP(
                 event_size,
                 transformer.num_params,
                 hidden_units=hidden_units,
                 activation=activation,
-                order=order if order == "random" else alternating[k % 2],
+                order=order_of_layer,
                 seed=rng,
                 dtype=dtype,
                 context_size=context_size,
                 name=f"network_{k}",
             )
-            for k in range(num_layers)
+            for k, order_of_layer in enumerate(orders)
         ]
+
+    @property
+    def orders(self) -> list[list[int]]:
+        """The elements of each layer in the order in which they see each other."""
+        return [network.order.tolist() for network in self._networks]
 
     def bijector(self, context: tf.Tensor | None = None) -> tfb.Bijector:
         """The layers, the first one next to the base; next to the data where they are inverted."""

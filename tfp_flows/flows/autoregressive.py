@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfp_flows._recording import recorded, resolved
 from tfp_flows.flows import _recipe
 from tfp_flows.flows._autoregressions import Autoregressions, check_order
 from tfp_flows.networks import generator
 from tfp_flows.transformers import Affine, Transformer
 
 
+@recorded
 def maf(
     event_size: int,
     num_layers: int = 5,
@@ -17,7 +19,7 @@ def maf(
     hidden_units: Sequence[int] = (64, 64),
     activation="relu",
     transformer: Transformer | None = None,
-    order: str = "alternate",
+    order: str | Sequence[Sequence[int]] = "alternate",
     context_size: int | None = None,
     base=None,
     dtype: tf.DType = tf.float32,
@@ -41,7 +43,8 @@ def maf(
       activation: their activation, as `networks.MLP` takes it.
       transformer: the elementwise map. Default: `transformers.Affine()`, as in the paper.
       order: `"alternate"` takes the elements from first to last and from last to first in turns;
-        `"random"` draws a permutation for each layer.
+        `"random"` draws a permutation for each layer; or K permutations of 0 to D - 1, the one of
+        the layer next to the base first.
       context_size: size of the context, or `None` for a flow without one. The networks see the
         context beside their input.
       base: the base distribution on `[D]`. Default: a standard normal one; with a context, a
@@ -75,7 +78,7 @@ def maf(
     arXiv:1705.07057, section 3.
     """
     _recipe.check_settings(event_size, num_layers, context_size, base, dtype)
-    transformer = _checked(transformer, order)
+    transformer = _checked(transformer, order, num_layers)
     rng = generator(seed)
     layers = Autoregressions(
         transformer,
@@ -90,10 +93,13 @@ def maf(
         rng=rng,
     )
     if context_size is not None:
-        return _recipe.conditional(layers, event_size, context_size, base, dtype, rng, name)
-    return _recipe.unconditional(layers.bijector(), event_size, base, dtype, name)
+        flow = _recipe.conditional(layers, event_size, context_size, base, dtype, rng, name)
+    else:
+        flow = _recipe.unconditional(layers.bijector(), event_size, base, dtype, name)
+    return _with_orders(flow, order, layers)
 
 
+@recorded
 def iaf(
     event_size: int,
     num_layers: int = 5,
@@ -101,7 +107,7 @@ def iaf(
     hidden_units: Sequence[int] = (64, 64),
     activation="relu",
     transformer: Transformer | None = None,
-    order: str = "alternate",
+    order: str | Sequence[Sequence[int]] = "alternate",
     context_size: int | None = None,
     base=None,
     dtype: tf.DType = tf.float32,
@@ -126,7 +132,8 @@ def iaf(
       activation: their activation, as `networks.MLP` takes it.
       transformer: the elementwise map. Default: `transformers.Affine()`, as in the paper.
       order: `"alternate"` takes the elements from first to last and from last to first in turns;
-        `"random"` draws a permutation for each layer.
+        `"random"` draws a permutation for each layer; or K permutations of 0 to D - 1, the one of
+        the layer next to the base first.
       context_size: size of the context, or `None` for a flow without one. The networks see the
         context beside their input.
       base: the base distribution on `[D]`. Default: a standard normal one; with a context, a
@@ -159,7 +166,7 @@ def iaf(
     Inference with Inverse Autoregressive Flow, arXiv:1606.04934, section 4.
     """
     _recipe.check_settings(event_size, num_layers, context_size, base, dtype)
-    transformer = _checked(transformer, order)
+    transformer = _checked(transformer, order, num_layers)
     rng = generator(seed)
     layers = Autoregressions(
         transformer,
@@ -174,13 +181,15 @@ def iaf(
         rng=rng,
     )
     if context_size is not None:
-        return _recipe.conditional(layers, event_size, context_size, base, dtype, rng, name)
-    return _recipe.unconditional(layers.bijector(), event_size, base, dtype, name)
+        flow = _recipe.conditional(layers, event_size, context_size, base, dtype, rng, name)
+    else:
+        flow = _recipe.unconditional(layers.bijector(), event_size, base, dtype, name)
+    return _with_orders(flow, order, layers)
 
 
-def _checked(transformer, order):
+def _checked(transformer, order, num_layers):
     """Checks what autoregressive recipes take besides; returns the transformer."""
-    check_order(order)
+    check_order(order, num_layers)
     if transformer is None:
         return Affine()
     if not isinstance(transformer, Transformer):
@@ -189,3 +198,9 @@ def _checked(transformer, order):
             f"received {type(transformer).__name__}."
         )
     return transformer
+
+
+def _with_orders(flow, order, layers):
+    """The flow and, where they were drawn, the orders of its layers."""
+    is_drawn = isinstance(order, str) and order == "random"
+    return resolved(flow, {"order": layers.orders} if is_drawn else {})

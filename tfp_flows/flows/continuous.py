@@ -5,11 +5,13 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import Continuous
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import MLP, generator
 
 
+@recorded
 def continuous(
     event_size: int,
     *,

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
+from tfp_flows._recording import recorded
 from tfp_flows.flows import _recipe
 from tfp_flows.flows._couplings import Couplings
 from tfp_flows.networks import Linear, generator
 from tfp_flows.transformers import Additive, Affine
 
 
+@recorded
 def nice(
     event_size: int,
     num_layers: int = 4,
@@ -80,6 +82,7 @@ def nice(
     return _recipe.unconditional(bijector, event_size, base, dtype, name)
 
 
+@recorded
 def real_nvp(
     event_size: int,
     num_layers: int = 8,

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import ActNorm, InvertibleConv1x1, Squeeze, channel_mask
 from tfp_flows.flows import _images, _recipe
 from tfp_flows.networks import generator
 from tfp_flows.transformers import Affine, Transformer
 
 
+@recorded
 def glow(
     image_shape: Sequence[int],
     num_levels: int | None = None,

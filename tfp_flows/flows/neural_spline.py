@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfp_flows._recording import recorded
 from tfp_flows.flows import _recipe
 from tfp_flows.flows._autoregressions import Autoregressions
 from tfp_flows.flows._couplings import Couplings
@@ -13,6 +14,7 @@ from tfp_flows.transformers import RationalQuadraticSpline
 STRUCTURES = ("coupling", "autoregressive")
 
 
+@recorded
 def neural_spline(
     event_size: int,
     num_layers: int = 8,

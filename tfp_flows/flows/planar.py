@@ -3,11 +3,13 @@
 import numpy as np
 import tensorflow as tf
 
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import PlanarStack
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import Linear, generator
 
 
+@recorded
 def planar(
     event_size: int,
     num_layers: int = 16,

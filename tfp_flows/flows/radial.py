@@ -5,12 +5,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import bijectors as tfb
 
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import RadialStack
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import Linear, generator
 from tfp_flows.numerics import positive
 
 
+@recorded
 def radial(
     event_size: int,
     num_layers: int = 16,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import Residual
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import LipschitzMLP, generator
@@ -14,6 +15,7 @@ from tfp_flows.networks import LipschitzMLP, generator
 _LARGEST_EXACT = 4
 
 
+@recorded
 def residual(
     event_size: int,
     num_layers: int = 8,

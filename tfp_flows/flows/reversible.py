@@ -6,11 +6,13 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
 from tfp_flows import _tfp
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import Multiscale, PlanarStack, RadialStack, Reversible
 from tfp_flows.distributions import ConditionalDistribution
 from tfp_flows.flows._recipe import Flow
 
 
+@recorded
 def reversible(distribution: Flow) -> Flow:
     """Returns an equal flow whose gradients recompute the activations instead of keeping them.
 

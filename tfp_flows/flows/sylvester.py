@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import bijectors as tfb
 
+from tfp_flows._recording import recorded
 from tfp_flows.bijectors import Sylvester
 from tfp_flows.flows import _recipe
 from tfp_flows.networks import Linear, generator
@@ -16,6 +17,7 @@ from tfp_flows.numerics import householder_columns, orthogonalize
 _ORTHOGONAL = ("projection", "householder", "permutation")
 
 
+@recorded
 def sylvester(
     event_size: int,
     num_layers: int = 4,

@@ -13,17 +13,14 @@ from tfp_flows.models import (
     _checks,
     _guard,
     _pipeline,
-    _random,
     _resumption,
     _schema,
     _stopping,
-    _weights,
+    _storage,
 )
 
-_SEEDS = "seeds"
 
-
-class LikelihoodModel(keras.Model):
+class LikelihoodModel(_storage.StoredModel):
     """A Keras model that brings its own loss: one number for every row of the data.
 
     A subclass sets `schema`, and writes `build`, `call` and `losses_and_metrics`. Its metrics are
@@ -255,75 +252,6 @@ class LikelihoodModel(keras.Model):
             steps=steps,
             callbacks=_checks.with_guard(callbacks),
         )
-
-    def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-        """Saves the weights, as `keras.Model.save_weights` does, whole or not at all.
-
-        The file is written beside its place, sealed by a digest of its contents, and then put
-        there: a process that is killed, or a disk that is full, leaves the previous file intact.
-
-        Args:
-          filepath: a path that ends in `.weights.h5`.
-          overwrite: whether to replace a file that is there; otherwise Keras asks.
-          **kwargs: `max_shard_size` of Keras; files in shards, and those in a cloud, are written as
-            Keras does it.
-
-        Raises:
-          OSError: the file cannot be written; what was there before is as it was.
-        """
-        if not overwrite:
-            super().save_weights(filepath, overwrite=False, **kwargs)
-            return
-        write = super().save_weights
-        _weights.write(filepath, lambda path: write(path, **kwargs), self._all_variables())
-
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
-        """Loads weights, as `keras.Model.load_weights` does, all of them or none.
-
-        Args:
-          filepath: a file of `save_weights`.
-          skip_mismatch: whether to leave out what does not fit.
-          **kwargs: `objects_to_skip` of Keras.
-
-        Raises:
-          OSError: the file is missing, truncated, or has been changed since it was written; the
-            model is as it was.
-          ValueError: the file holds the weights of another model; the model is as it was.
-        """
-        read = super().load_weights
-        _weights.read(
-            filepath, lambda path: read(path, skip_mismatch, **kwargs), self._all_variables()
-        )
-
-    def _all_variables(self) -> list[keras.Variable]:
-        """Those of the model and, if it has one, of its optimizer."""
-        optimizer = getattr(self, "optimizer", None)
-        return [*self.variables, *(optimizer.variables if optimizer else ())]
-
-    def save_own_variables(self, store: Any) -> None:
-        """Called by Keras; adds what Keras leaves out, the states of all random seeds.
-
-        Args:
-          store: a mapping from names to arrays, to be filled.
-        """
-        super().save_own_variables(store)
-        store[_SEEDS] = np.stack([keras.ops.convert_to_numpy(v) for v in _random.states(self)])
-
-    def load_own_variables(self, store: Any) -> None:
-        """Called by Keras.
-
-        Args:
-          store: a mapping from names to arrays, from `save_own_variables` or Keras's own.
-
-        Raises:
-          ValueError: the store is that of another model.
-        """
-        arrays = {name: store[name] for name in store.keys()}  # noqa: SIM118 (no mapping)
-        seeds = arrays.pop(_SEEDS, None)
-        super().load_own_variables(arrays)
-        if seeds is not None:
-            for state, value in zip(_random.states(self), seeds, strict=True):
-                state.assign(value)
 
     def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """Makes one step of training, as `keras.Model.train_on_batch` does.

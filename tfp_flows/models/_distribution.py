@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_flows import flows
-from tfp_flows.models import _base, _non_finite, _schema, adoption
+from tfp_flows.models import _base, _export, _non_finite, _schema, adoption
 
 
 class DistributionModel(_base.LikelihoodModel):
@@ -60,6 +60,7 @@ class DistributionModel(_base.LikelihoodModel):
         if self.built:
             return
         shapes = _by_name(input_shape)
+        self._input_shapes = tuple(shapes.items())
         context_shape = shapes["context"][1:] if self._conditional else None
         (event_shape, dtype), found = adoption.evaluate_and_find(
             self._distribution,
@@ -91,6 +92,49 @@ class DistributionModel(_base.LikelihoodModel):
         if self._conditional:
             return self._distribution(batch["context"]).log_prob(x)
         return self._distribution.log_prob(x)
+
+    def stored_parts(self) -> dict[str, Any]:
+        """The arguments that `flows.get_config` describes, by name."""
+        return {"distribution": self._distribution}
+
+    def export(self, filepath: Any, format: str = "tf_saved_model", **kwargs: Any) -> None:
+        """Writes the distribution as a SavedModel, which runs without this package and without TFP.
+
+        It has two functions, for any number n of rows, also as signatures with outputs of the names
+        in brackets:
+
+        ```none
+        log_prob(x) -> [n]                        log_prob(x, context) -> [n]           (log_prob)
+        sample(num_samples, seed) -> [s, ...]     sample(num_samples, seed, context) -> [s, n, ...]
+                                                                                        (x)
+        ```
+
+        `seed` are two int32 numbers; equal seeds give equal samples. `serving_default`, which
+        servers ask for, is `log_prob`. The variables have the values that they have now.
+
+        Args:
+          filepath: the folder to write; what a SavedModel there holds is replaced.
+          format: `"tf_saved_model"`.
+          **kwargs: `verbose` and `input_signature` of Keras; the latter is made here.
+
+        Raises:
+          ValueError: another format or signature is asked for, or the model has not been built.
+        """
+        if format != "tf_saved_model" or kwargs.pop("input_signature", None) is not None:
+            raise ValueError(
+                "Arguments `format`, `input_signature`: expected 'tf_saved_model' and None, "
+                f"received {format!r} and perhaps a signature; there is one form of exports."
+            )
+        kwargs.pop("verbose", None)
+        if kwargs:
+            raise ValueError(f"Expected no further arguments, received {sorted(kwargs)}.")
+        if not self.built:
+            raise ValueError(
+                f"{type(self).__name__} does not know the shapes of its data yet: expected a model "
+                "that is built, received one that is not."
+            )
+        variables = [weight._value for weight in self._adopted.weights]
+        _export.export(self._distribution, self.schema, variables, filepath)
 
     def nats_and_bits(self, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
         """The negative log-density of every row in nats, and per dimension in bits.

@@ -1,19 +1,14 @@
 """Weights files that are whole, or not there at all."""
 
-import contextlib
-import errno
 import hashlib
-import math
-import os
 import pathlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import h5py
 import numpy as np
-import tensorflow as tf
 
+from tfp_flows.models import _files
 from tfp_flows.models.snapshot import Snapshot
 
 _SUFFIX = ".weights.h5"
@@ -32,27 +27,15 @@ def write(filepath: Any, writer: Callable[[str], None], variables: Sequence[Any]
     Raises:
       OSError: the file cannot be written. What was there before is as it was.
     """
-    if not _is_single_local_file(filepath):
+    if not _files.is_single_local_file(filepath, _SUFFIX):
         writer(filepath)
         return
-    path = pathlib.Path(filepath)
-    draft = path.with_name(f".{path.name.removesuffix(_SUFFIX)}.{os.getpid()}{_SUFFIX}")
-    try:
-        if not path.parent.is_dir():
-            raise FileNotFoundError("there is no such folder")
-        _reserve(draft, variables)
+
+    def write_and_seal(draft: pathlib.Path) -> None:
         writer(str(draft))
         _seal(draft)
-        draft.replace(path)
-    # HDF5 raises the one or the other.
-    except (OSError, RuntimeError) as error:
-        raise OSError(
-            f"Argument `filepath`: expected a place that can be written, received {path}: {error}. "
-            "What was there before is as it was."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
+
+    _files.write(filepath, _SUFFIX, write_and_seal, variables)
 
 
 def read(filepath: Any, reader: Callable[[Any], None], variables: Sequence[Any]) -> None:
@@ -67,7 +50,7 @@ def read(filepath: Any, reader: Callable[[Any], None], variables: Sequence[Any])
       OSError: the file is missing, truncated, or not as it was written.
       ValueError: the file holds other variables than these.
     """
-    if _is_single_local_file(filepath):
+    if _files.is_single_local_file(filepath, _SUFFIX):
         _check(pathlib.Path(filepath))
     before = Snapshot(variables)
     try:
@@ -82,28 +65,10 @@ def read(filepath: Any, reader: Callable[[Any], None], variables: Sequence[Any])
         raise
 
 
-def _is_single_local_file(filepath: Any) -> bool:
-    return str(filepath).endswith(_SUFFIX) and "://" not in str(filepath)
-
-
-def _reserve(path: pathlib.Path, variables: Sequence[Any]) -> None:
-    """Makes sure that there is room: HDF5 can neither write to a full disk nor close its file."""
-    num_bytes = sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables)
-    num_bytes += 4096 * (len(variables) + 16)  # names, shapes, groups
-    if not hasattr(os, "posix_fallocate"):
-        if shutil.disk_usage(path.parent).free < num_bytes:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return
-    with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, num_bytes)
-
-
 def _seal(path: pathlib.Path) -> None:
-    """Adds a digest of the contents, and waits until all of it is on the disk."""
+    """Adds a digest of the contents."""
     with h5py.File(path, "r+") as file:
         file.attrs[_DIGEST] = _digest(file)
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _check(path: pathlib.Path) -> None:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfp_flows.models import _distribution
 
 
+@keras.saving.register_keras_serializable(package="tfp_flows")
 class DensityModel(_distribution.DistributionModel):
     """Fits the variables of a distribution to data by maximum likelihood.
 
@@ -39,6 +40,10 @@ class DensityModel(_distribution.DistributionModel):
     data are refused for a continuous distribution: dequantize them. Data that hold a NaN or an
     infinity are refused before they do harm, arrays before training, others at the batch that holds
     the value.
+
+    `save` writes the model into one file, which `keras.saving.load_model` reads, if the
+    distribution is one that `flows.get_config` can describe, such as any recipe's. `export` writes
+    what it computes, of any distribution, for where this package is not.
 
     Args:
       distribution: a `tfd.Distribution` with batch shape `[]` and any event shape; or a conditional

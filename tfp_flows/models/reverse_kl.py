@@ -15,6 +15,7 @@ _DRAWS = 256
 _EVALUATION_STEPS = 10
 
 
+@keras.saving.register_keras_serializable(package="tfp_flows")
 class ReverseKLModel(_distribution.DistributionModel):
     """Fits the variables of a distribution q to an unnormalized density p~ = Z p, without data.
 
@@ -47,7 +48,8 @@ class ReverseKLModel(_distribution.DistributionModel):
       distribution: a reparameterized `tfd.Distribution` of batch shape `[]` with variables. A
         conditional one is fitted by `FlowVAE`.
       target_log_prob_fn: a callable, events `[n, ...event]` of the distribution's dtype ->
-        log p~ `[n]` in nats, differentiable. Its own variables are not trained.
+        log p~ `[n]` in nats, differentiable. Its own variables are not trained. For `save` it must
+        be registered by `keras.saving.register_keras_serializable`.
       example_weight: w above, at least 0.
       path_gradient: whether to leave the score of q out of the gradient.
       seed: int, for the draws; by default drawn from Keras's global seed.
@@ -107,8 +109,10 @@ class ReverseKLModel(_distribution.DistributionModel):
         super().__init__(distribution, name=name)
         # Keras would train the weights of a layer that it finds in an attribute.
         self._target_log_prob_fn = lambda z: target_log_prob_fn(z)
+        self._given_target = lambda: target_log_prob_fn
         self._example_weight = float(example_weight)
         self._path_gradient = bool(path_gradient)
+        self._seed = seed
         self.reverse_kl = keras.metrics.Mean(name="reverse_kl")
         self.effective_sample_size = keras.metrics.Mean(name="effective_sample_size")
         if example_weight:
@@ -120,6 +124,15 @@ class ReverseKLModel(_distribution.DistributionModel):
         self._training_seeds, self._evaluation_seeds, _ = _random.streams(seed)
         self._check_target()
         self.build_if_known()
+
+    def stored_parts(self) -> dict[str, Any]:
+        """The arguments that `flows.get_config` describes, by name."""
+        return super().stored_parts() | {"target_log_prob_fn": self._given_target()}
+
+    def stored_settings(self) -> dict[str, Any]:
+        """The arguments that Keras describes, by name."""
+        settings = {"example_weight": self._example_weight, "path_gradient": self._path_gradient}
+        return settings | {"seed": self._seed}
 
     def fit(
         self, x: Any = None, *args: Any, batch_size: int | None = None, **kwargs: Any

@@ -12,6 +12,7 @@ from tensorflow_probability import distributions as tfd
 from tfp_flows.models import _base, _latent, _pipeline, _random, _schema, adoption
 
 
+@keras.saving.register_keras_serializable(package="tfp_flows")
 class FlowVAE(_base.LikelihoodModel):
     """A variational autoencoder whose posterior may be any conditional distribution.
 
@@ -39,6 +40,9 @@ class FlowVAE(_base.LikelihoodModel):
     amortized planar posteriors (16 layers, Adam with 1e-3, binarized MNIST) diverged after 12,000
     to 25,000 steps: one rare gradient of four to five times the usual norm, about 70 there, is
     enough. `compile` sets it on the optimizer; `global_clipnorm=None` turns it off.
+
+    `save` writes the model into one file, if `flows.get_config` can describe posterior, prior and
+    likelihood, and Keras the networks.
 
     Args:
       encoder: a Keras 3 layer or model, images `[n, ...image]` -> contexts `[n, context_size]`.
@@ -125,6 +129,9 @@ class FlowVAE(_base.LikelihoodModel):
         self.posterior = posterior
         self._beta_warmup_steps = beta_warmup_steps
         self._global_clipnorm = global_clipnorm
+        self._seed = seed
+        # In a function: Keras would look for layers in a mapping.
+        self._given = lambda: {"posterior": posterior, "prior": prior, "likelihood": likelihood}
         for metric in ("neg_elbo", "reconstruction", "kl", "bits_per_dim"):
             setattr(self, metric, keras.metrics.Mean(name=metric))
         self._training_seeds, self._evaluation_seeds, self._sampling_seeds = _random.streams(seed)
@@ -153,6 +160,20 @@ class FlowVAE(_base.LikelihoodModel):
             found = [item for item in found if id(item.variable) not in owned]
             if found:
                 setattr(self, f"_adopted_{role}", adoption.Adopted(found, name=role))
+
+    def stored_parts(self) -> dict[str, Any]:
+        """The arguments that `flows.get_config` describes, by name."""
+        return self._given()
+
+    def stored_settings(self) -> dict[str, Any]:
+        """The arguments that Keras describes, by name."""
+        return {
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "beta_warmup_steps": self._beta_warmup_steps,
+            "global_clipnorm": self._global_clipnorm,
+            "seed": self._seed,
+        }
 
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
         """Configures training, as `keras.Model.compile` does, without a loss.
