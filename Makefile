@@ -6,6 +6,8 @@
 #   make wheel   build the package, and run the README's first block with what was built
 #   make matrix  install and test it on every Python, with the oldest and the newest TensorFlow (an
 #                hour; MATRIX_ARGS="--python python3.12" for some)
+#   make kill    kill trainings at random moments: they must end as one that never was (minutes)
+#   make fuzz    random hostile input for every bijector, recipe and model (hours)
 #   make gallery run every story of examples/ in full: its picture and its table (an hour)
 #   make docs    the site, in build/docs/index.html; make docs-check reads it in a browser
 #   make notebooks  execute the notebooks of docs/, whose outputs are shown on the site
@@ -15,7 +17,8 @@
 #   make clean   remove what these targets made (outputs/ stays)
 #
 # Settings: PYTHON=python3.12 (3.10 to 3.13), VENV=folder, TRAIN_ARGS="...", PYTEST_ARGS="...",
-# BENCH_ARGS="...", and TFP_FLOWS_DATA_DIR=folder with the data sets of TFDS for make bench.
+# BENCH_ARGS="...", KILL_ARGS="...", FUZZ_ARGS="--examples 200 --only planar", and
+# TFP_FLOWS_DATA_DIR=folder with the data sets of TFDS for make bench.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -23,6 +26,8 @@ TRAIN_ARGS ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 MATRIX_ARGS ?=
+KILL_ARGS ?=
+FUZZ_ARGS ?=
 PEERS ?= .venv-peers
 
 python := $(VENV)/bin/python
@@ -41,8 +46,8 @@ BENCHMARKS := $(patsubst benchmarks/%.py,bench-%,$(filter-out %/common.py,$(wild
 bench_input_pipeline = $(if $(TFP_FLOWS_DATA_DIR),--data-dir "$(TFP_FLOWS_DATA_DIR)")
 bench_training_step = $(if $(wildcard $(peers_installed)),--peers $(PEERS)/bin/python)
 bench_tutorial = $(bench_training_step)
-.PHONY: train test lint wheel matrix gallery $(STORIES) docs docs-check notebooks bench $(BENCHMARKS) \
-	bench-peers clean same-python always
+.PHONY: train test lint wheel matrix kill fuzz gallery $(STORIES) docs docs-check notebooks bench
+.PHONY: $(BENCHMARKS) bench-peers clean same-python always
 
 train: $(installed)
 	$(python) examples/vae_binarized_mnist.py --compare $(TRAIN_ARGS)
@@ -60,6 +65,12 @@ wheel: $(installed)
 
 matrix: $(installed)
 	$(python) -m tests.matrix --write CONTRIBUTING.md $(MATRIX_ARGS)
+
+kill: $(installed)
+	$(python) -m tests.kill $(KILL_ARGS)
+
+fuzz: $(installed)
+	$(python) -m tests.fuzz $(FUZZ_ARGS)
 
 gallery: $(STORIES)
 	$(python) examples/gallery.py

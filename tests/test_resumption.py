@@ -5,11 +5,9 @@ import json
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-import tfp_flows as tff
-
-X = np.random.default_rng(0).normal(size=[50, 2]).astype("float32")
+from tests import kill
+from tests.resumption import CASES, X, density, train
 
 
 class KilledError(Exception):
@@ -27,64 +25,6 @@ class KillAt(keras.callbacks.Callback):
         self.left -= 1
         if self.left == 0:
             raise KilledError
-
-
-def flow(**settings):
-    return tff.flows.real_nvp(2, num_layers=2, hidden_units=[4], seed=0, **settings)
-
-
-def density():
-    return tff.models.DensityModel(flow())
-
-
-def vae():
-    encoder = keras.Sequential([keras.layers.Dense(3), keras.layers.Dropout(0.5)])
-    decoder = keras.Sequential([keras.layers.Dense(2)])
-    posterior = tff.flows.planar(2, num_layers=2, context_size=3, seed=0)
-    prior = tff.distributions.standard_normal(2)
-    return tff.models.FlowVAE(encoder, decoder, posterior, prior, beta_warmup_steps=20)
-
-
-def reverse_kl():
-    energy = tff.datasets.energy("u2")
-    return tff.models.ReverseKLModel(flow(), lambda z: -energy(z))
-
-
-def shuffled():
-    return tf.data.Dataset.from_tensor_slices(X).shuffle(50, seed=3).batch(8)
-
-
-CASES = {
-    "arrays": (density, lambda: {"x": X, "batch_size": 8}),
-    "arrays in steps": (density, lambda: {"x": X, "batch_size": 8, "steps_per_epoch": 5}),
-    "arrays with validation": (
-        density,
-        lambda: {"x": X, "batch_size": 8, "validation_split": 0.2, "initial_epoch": 1},
-    ),
-    "dataset": (density, lambda: {"x": shuffled()}),
-    "dataset in steps": (density, lambda: {"x": shuffled().repeat(), "steps_per_epoch": 6}),
-    "vae": (vae, lambda: {"x": (X > 0).astype("float32"), "batch_size": 8}),
-    "reverse KL": (
-        reverse_kl,
-        lambda: {
-            "steps_per_epoch": 6,
-            "batch_size": 8,
-            "callbacks": [tff.models.BetaAnnealing(num_steps=20)],
-        },
-    ),
-}
-
-
-def train(name, folder, *callbacks, **compile_settings):
-    """What a program does, once or once again."""
-    keras.utils.set_random_seed(0)
-    make, data = CASES[name]
-    model, settings = make(), data()
-    model.compile(keras.optimizers.Adam(1e-2), **compile_settings)
-    backup = keras.callbacks.BackupAndRestore(folder)
-    callbacks = [backup, *settings.pop("callbacks", []), *callbacks]
-    model.fit(**settings, epochs=5, verbose=0, callbacks=callbacks)
-    return [keras.ops.convert_to_numpy(v) for v in (*model.variables, *model.optimizer.variables)]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -136,3 +76,10 @@ def test_each_fit_has_its_own_orders():
         np.testing.assert_array_equal(np.sort(first, axis=0), np.sort(X, axis=0))
         for second in seen[:i]:
             assert not np.array_equal(first, second)
+
+
+@pytest.mark.slow
+def test_killed_processes(capsys):
+    """A few of the kills of `make kill`."""
+    assert kill.main(["--quick"]) == 0
+    assert "| density | 3 |" in capsys.readouterr().out

@@ -165,7 +165,14 @@ class FusedBijector(tfp.bijectors.Bijector):
                 f"{self.name}: argument `{argument}`: expected dtype {_dtype_name(self.dtype)}, "
                 f"received {_dtype_name(value.dtype)}."
             )
-        value = tf.convert_to_tensor(value, dtype=self.dtype, name=argument)
+        try:
+            value = tf.convert_to_tensor(value, dtype=self.dtype, name=argument)
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(
+                f"{self.name}: argument `{argument}`: expected a tensor, received "
+                f"{type(value).__name__}. {error}"
+            ) from error
         if value.shape.rank is None or event_shape.rank is None:
             return value
         if value.shape.rank < event_shape.rank or not event_shape.is_compatible_with(
@@ -176,6 +183,11 @@ class FusedBijector(tfp.bijectors.Bijector):
                 f"{tuple(event_shape)}, that is a tensor of shape {trailing_shape(event_shape)}, "
                 f"received shape {tuple(value.shape)}."
             )
+        # Sizes that are unknown while a graph is made might broadcast when it runs.
+        sizes = value.shape[: value.shape.rank - event_shape.rank].concatenate(event_shape)
+        sizes = sizes.merge_with(value.shape)
+        if sizes.as_list() != value.shape.as_list():
+            value = tf.ensure_shape(value, sizes, name=f"argument_{argument}")
         return value
 
     def _experimental_compute_density_correction(

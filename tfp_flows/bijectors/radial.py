@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -221,7 +222,7 @@ def _forward(x, center, alpha, beta):
     radii = []
     for k in range(center.shape[-2]):
         offset = x - center[..., k, :]
-        r = safe_norm(offset)
+        r = _distance(offset)
         weight = alpha[..., k] / (r + alpha[..., k])
         x += (s.minus_one[..., k] * weight)[..., tf.newaxis] * offset
         radii.append(r)
@@ -234,11 +235,20 @@ def _inverse(y, center, alpha, beta):
     for k in reversed(range(center.shape[-2])):
         offset = y - center[..., k, :]
         a, s_k = alpha[..., k], s.value[..., k]
-        r = _radius(safe_norm(offset), a, s_k)
+        r = _radius(_distance(offset), a, s_k)
         shrink = (r + a) / tf.maximum(r + a * s_k, tiny(y.dtype))
         y = center[..., k, :] + shrink[..., tf.newaxis] * offset
         radii.insert(0, r)
     return y, -_log_det(tf.stack(radii, axis=-1), s, alpha, center.shape[-1] or tf.shape(y)[-1])
+
+
+def _distance(offset):
+    """The length of an offset, or the largest one whose square does not overflow.
+
+    From there on the transform is the identity to rounding, whatever the length.
+    """
+    exponent = int(np.log2(np.finfo(offset.dtype.as_numpy_dtype).max)) // 2 - 1
+    return tf.minimum(safe_norm(offset), tf.constant(2.0**exponent, offset.dtype))
 
 
 def _radius(rho, alpha, s):

@@ -7,7 +7,7 @@ from tfp_flows._recording import recorded
 from tfp_flows.distributions._context import checked_context
 from tfp_flows.distributions._normal import PhiloxNormal
 from tfp_flows.networks import Linear, generator
-from tfp_flows.numerics import positive
+from tfp_flows.numerics import positive, tiny
 
 
 @recorded
@@ -98,5 +98,7 @@ class ConditionalGaussian(tf.Module):
           ValueError: the last axis of the context is not `context_size`.
         """
         context = checked_context(context, self.context_size, self.dtype)
-        normal = PhiloxNormal(self._loc(context), positive(self._scale(context)).value)
+        # A scale that has underflowed makes densities zero, not NaN.
+        scale = tf.maximum(positive(self._scale(context)).value, tiny(self.dtype))
+        normal = PhiloxNormal(self._loc(context), scale)
         return tfd.Independent(normal, reinterpreted_batch_ndims=1)

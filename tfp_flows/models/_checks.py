@@ -16,6 +16,10 @@ from tfp_flows.models import _schema
 _OUR_MESSAGE = re.compile(
     r"Argument `\w+`: expected (finite values|values between|rows of)[^\]\n]*"
 )
+# The same of Python code that makes batches: the end of its traceback stands first, in a line.
+_OUR_ERROR = re.compile(r"(TypeError|ValueError): ((?:Argument `\w+`: e|E)xpected [^\n]*)")
+
+_KINDS = {"TypeError": TypeError, "ValueError": ValueError}
 
 # Rows are checked in blocks of about this many numbers, so that no large mask is made.
 _BLOCK_SIZE = 2**20
@@ -57,6 +61,8 @@ def check_tensor(column: _schema.Column, values: tf.Tensor, batch: tf.Tensor) ->
     """
     for expected, good in _conditions(column, values, tf.math.is_finite):
         _assert_in_pipeline(good, column, expected, batch)
+    # The mean loss of no rows is NaN.
+    _assert_in_pipeline(tf.shape(values)[0] > 0, column, "rows of data", batch, "none")
 
 
 def with_checked_shape(column: _schema.Column, values: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
@@ -84,9 +90,13 @@ def with_checked_shape(column: _schema.Column, values: tf.Tensor, batch: tf.Tens
 
 
 def _assert_in_pipeline(
-    good: tf.Tensor, column: _schema.Column, expected: str, batch: tf.Tensor
+    good: tf.Tensor,
+    column: _schema.Column,
+    expected: str,
+    batch: tf.Tensor,
+    received: str = "others",
 ) -> tf.Operation:
-    message = _message(column, expected, "others in batch {} (counted from 0)")
+    message = _message(column, expected, f"{received} in batch {{}} (counted from 0)")
     return tf.debugging.Assert(tf.reduce_all(good), [tf.strings.format(message, batch)])
 
 
@@ -104,7 +114,7 @@ def _message(column: _schema.Column, expected: str, received: str) -> str:
 
 
 def call_with_value_errors(function: Callable[..., Any], source: Any, **kwargs: Any) -> Any:
-    """Runs a loop of Keras; what a check inside an input pipeline raises becomes a ValueError.
+    """Runs a loop of Keras; what a check inside an input pipeline raises becomes a plain error.
 
     Args:
       function: `fit`, `evaluate` or `predict` of Keras.
@@ -115,15 +125,19 @@ def call_with_value_errors(function: Callable[..., Any], source: Any, **kwargs: 
       What it returns.
 
     Raises:
+      TypeError: a check found data of another dtype.
       ValueError: a check found bad data.
     """
     try:
         return function(source, **kwargs)
     except tf.errors.OpError as error:
-        ours = _OUR_MESSAGE.search(str(error))
-        if ours is None:
+        raised, asserted = _OUR_ERROR.search(str(error)), _OUR_MESSAGE.search(str(error))
+        if raised is not None:
+            kind, message = _KINDS[raised.group(1)], raised.group(2)
+        elif asserted is not None:
+            kind, message = ValueError, asserted.group()
+        else:
             raise
-        message = ours.group()
     # Keras leaves the iterator of the failed pass in a reference cycle. One over Python code must
     # not live until the interpreter exits, where TensorFlow would wait for that code for ever. So
     # the error that refers to it is dropped here, and the cycle collected.
@@ -132,7 +146,7 @@ def call_with_value_errors(function: Callable[..., Any], source: Any, **kwargs: 
         for data in (source, kwargs.get("validation_data"))
     ):
         gc.collect()
-    raise ValueError(message)
+    raise kind(message)
 
 
 def refuse_empty(num_batches_or_rows: int | None) -> None:

@@ -241,8 +241,25 @@ def _checked_batch(schema: _schema.Schema, batch: Any, number: int) -> tuple[dic
 
 
 def _checked_iterator(schema: _schema.Schema, batches: Iterator) -> Iterator[tuple[dict]]:
+    first = None
     for number, batch in enumerate(batches):
-        yield _checked_batch(schema, batch, number)
+        checked = _checked_batch(schema, batch, number)
+        first = first or checked
+        _check_same_columns(first, checked, number)
+        yield checked
+
+
+def _check_same_columns(first: tuple[dict], other: tuple[dict], number: int) -> None:
+    """Keras makes one dataset of all batches."""
+    names, received = (
+        ", ".join(f"`{name}` of {values.dtype}" for name, values in batch.items())
+        for (batch,) in (first, other)
+    )
+    if names != received:
+        raise ValueError(
+            f"Expected the columns of the first batch, {names}, received {received} in batch "
+            f"{number} (counted from 0)."
+        )
 
 
 class _CheckedPyDataset(keras.utils.PyDataset):
@@ -256,9 +273,13 @@ class _CheckedPyDataset(keras.utils.PyDataset):
         )
         self._schema = schema
         self._inner = inner
+        self._first: tuple[dict] | None = None
 
     def __getitem__(self, index: int) -> tuple[dict]:
-        return _checked_batch(self._schema, self._inner[index], index)
+        checked = _checked_batch(self._schema, self._inner[index], index)
+        first = self._first = self._first or checked
+        _check_same_columns(first, checked, index)
+        return checked
 
     @property
     def num_batches(self) -> int | None:

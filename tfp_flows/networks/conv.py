@@ -86,6 +86,8 @@ class Conv2D(tf.Module):
         else:
             y = tf.nn.conv2d(images, self.kernel, strides=1, padding="SAME")
         # (Without images, TensorFlow 2.21 returns an output with the input's channels on CPUs: the
-        # bias must not meet it before this.)
+        # bias must not meet it before this. The axis in front keeps graphs from leaving the reshape
+        # out, which by their reckoning changes nothing.)
+        y = tf.expand_dims(y, axis=0)
         y = tf.reshape(y, tf.concat([shape[:-1], [self.output_size]], axis=0))
         return tf.ensure_shape(y, x.shape[:-1].concatenate(self.output_size)) + self.bias

@@ -4,7 +4,12 @@ from tfp_flows.numerics.contraction import invert_residual, log_det_plus_identit
 from tfp_flows.numerics.draws import stateless_normal, stateless_uniform
 from tfp_flows.numerics.hyperbolic import sech_squared, solve_linear_plus_tanh, tiny
 from tfp_flows.numerics.jacobian import unit_directions, value_and_jacobian, value_and_vjp
-from tfp_flows.numerics.logistic_mixture import component_gains, logit_of_mixture, solve_mixture
+from tfp_flows.numerics.logistic_mixture import (
+    component_gains,
+    component_roots,
+    logit_of_mixture,
+    solve_mixture,
+)
 from tfp_flows.numerics.norms import safe_norm
 from tfp_flows.numerics.orthogonal import householder_columns, householder_product, orthogonalize
 from tfp_flows.numerics.permutation import permute
@@ -24,6 +29,7 @@ __all__ = [
     "Solution",
     "bin_sizes",
     "component_gains",
+    "component_roots",
     "forward_preactivations",
     "geometric",
     "householder_columns",

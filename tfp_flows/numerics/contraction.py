@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 from tfp_flows.numerics.jacobian import VectorFunction, value_and_jacobian, value_and_vjp
@@ -95,9 +96,12 @@ def _newton_or_contraction(function, x, y, residual):
 
 
 def _solve(jacobian, residual):
-    """`(I + J)^-1 r`."""
+    """`(I + J)^-1 r`; NaN where J is not finite, which is an error of the whole batch elsewhere."""
     identity = tf.eye(jacobian.shape[-1], dtype=jacobian.dtype)
-    return tf.linalg.solve(identity + jacobian, residual[..., tf.newaxis])[..., 0]
+    is_finite = tf.reduce_all(tf.math.is_finite(jacobian), axis=[-2, -1])[..., tf.newaxis]
+    matrix = tf.where(is_finite[..., tf.newaxis], identity + jacobian, identity)
+    solution = tf.linalg.solve(matrix, residual[..., tf.newaxis])[..., 0]
+    return tf.where(is_finite, solution, tf.constant(np.nan, solution.dtype))
 
 
 def _with_implicit_gradient(function, x, residual, tolerance, num_steps):

@@ -61,6 +61,25 @@ def logit_of_mixture(
     return value, log_derivative
 
 
+def component_roots(z: tf.Tensor, log_slopes: tf.Tensor) -> tf.Tensor:
+    """Returns `z exp(-log_slopes)`, kept from overflow.
+
+    A component that is that flat is a constant for all points that a float can hold; infinite, its
+    root would be no end of a bracket.
+
+    Args:
+      z: `[..., K]`.
+      log_slopes: `[..., K]`.
+
+    Returns:
+      `[..., K]`, finite wherever `z` is, and infinite where `z` is.
+    """
+    largest = np.finfo(z.dtype.as_numpy_dtype).max
+    roots = z * tf.exp(tf.minimum(-log_slopes, 0.75 * np.log(largest)))
+    roots = tf.clip_by_value(roots, -0.25 * largest, 0.25 * largest)
+    return tf.where(tf.math.is_inf(z), z, roots)
+
+
 def solve_mixture(
     function: Callable[..., tuple[tf.Tensor, tf.Tensor]],
     target: tf.Tensor,

@@ -159,8 +159,9 @@ def _point(at, t, u):
 
 
 def _slope(point):
-    """`dy/dx`."""
-    return point.n * tf.square(point.slope / point.q)
+    """`dy/dx`; in this order, since the square alone underflows where the slopes are steep."""
+    ratio = point.slope / point.q
+    return point.n * ratio * ratio
 
 
 def _log_slope_in_t(at, point):

@@ -3,7 +3,13 @@
 import tensorflow as tf
 
 from tfp_flows._checks import check_at_least
-from tfp_flows.numerics import component_gains, logit_of_mixture, positive, solve_mixture
+from tfp_flows.numerics import (
+    component_gains,
+    component_roots,
+    logit_of_mixture,
+    positive,
+    solve_mixture,
+)
 from tfp_flows.transformers.base import Transformer
 
 
@@ -62,7 +68,7 @@ class DeepSigmoid(Transformer):
     def inverse(self, y, params):
         units = self._split(params)
         log_weights, log_slopes, offsets = units
-        roots = (y[..., tf.newaxis] - offsets) * tf.exp(-log_slopes)
+        roots = component_roots(y[..., tf.newaxis] - offsets, log_slopes)
         # The parameters may have more batch dimensions than `y`.
         target = y + tf.zeros_like(roots[..., 0])
         x = solve_mixture(_logit, target, units, roots, tf.exp(log_weights))

@@ -3,7 +3,13 @@
 import tensorflow as tf
 
 from tfp_flows._checks import check_at_least
-from tfp_flows.numerics import component_gains, logit_of_mixture, positive, solve_mixture
+from tfp_flows.numerics import (
+    component_gains,
+    component_roots,
+    logit_of_mixture,
+    positive,
+    solve_mixture,
+)
 from tfp_flows.transformers.base import Transformer
 
 
@@ -65,7 +71,7 @@ class LogisticMixtureCDF(Transformer):
         components, scale, shift = self._split(params)
         log_weights, locations, log_slopes = components
         target = (y - shift) * tf.exp(-scale.log)
-        roots = locations + target[..., tf.newaxis] * tf.exp(-log_slopes)
+        roots = locations + component_roots(target[..., tf.newaxis], log_slopes)
         x = solve_mixture(_logit, target, components, roots, tf.exp(log_weights))
         _, log_derivative = _logit(x, *components)
         return x, -log_derivative - scale.log

@@ -1,0 +1,1 @@
+"""Random hostile input for every bijector, recipe and model: `python -m tests.fuzz`."""
