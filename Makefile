@@ -102,7 +102,7 @@ bench-peers: $(installed) $(peers_installed)
 clean:
 	@if [ -f "$(made)" ]; then rm -rf "$(VENV)"; fi
 	@if [ -f "$(PEERS)/pyvenv.cfg" ]; then rm -rf "$(PEERS)"; fi
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The two recipes of the set-up can be broken off at any point: the next run goes on from there.
