@@ -160,7 +160,7 @@ def clipped(optimizer: Any, gradients: Sequence[tf.Tensor | None]) -> Sequence[t
       The gradients; as they came if there is one replica, or if the optimizer does not clip.
     """
     clipnorm, global_clipnorm, clipvalue = (
-        getattr(optimizer, name, None) for name in ("clipnorm", "global_clipnorm", "clipvalue")
+        getattr(optimizer, name, 0.0) for name in ("clipnorm", "global_clipnorm", "clipvalue")
     )
     if number() == 1 or not (clipnorm or global_clipnorm or clipvalue):
         return gradients
