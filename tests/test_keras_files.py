@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import pathlib
 import zipfile
 
 import keras
@@ -12,6 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfp_flows as tff
+from tests.files import assert_failed_write_leaves
 from tests.test_flows import perturb
 from tfp_flows import flows
 
@@ -350,16 +350,7 @@ def test_damaged_files(damage, error, message, path):
 
 
 def test_a_write_that_fails_leaves_the_file(path, monkeypatch):
-    before = path.read_bytes()
-
-    def fail(*args, **kwargs):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(pathlib.Path, "replace", fail)
-    with pytest.raises(OSError, match=r"Argument `filepath`.*No space left.*as it was"):
-        tff.models.DensityModel(make("radial")).save(path)
-    assert path.read_bytes() == before
-    assert len(list(path.parent.iterdir())) == 1
+    assert_failed_write_leaves(path, tff.models.DensityModel(make("radial")).save, monkeypatch)
 
 
 def test_bad_paths(tmp_path):

@@ -1,6 +1,5 @@
 """Weights files: whole or not there, checked before they are read, read all or none."""
 
-import pathlib
 import resource
 import signal
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 import tfp_flows as tff
+from tests.files import assert_failed_write_leaves
 
 
 def make(seed=0, num_layers=2):
@@ -124,16 +124,7 @@ def test_files_of_plain_keras_are_taken(path):
 
 
 def test_a_write_that_fails_leaves_the_file(path, monkeypatch):
-    before = path.read_bytes()
-
-    def fail(*args, **kwargs):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(pathlib.Path, "replace", fail)
-    with pytest.raises(OSError, match=r"Argument `filepath`.*No space left.*as it was"):
-        make(seed=2).save_weights(path)
-    assert path.read_bytes() == before
-    assert len(list(path.parent.iterdir())) == 1
+    assert_failed_write_leaves(path, make(seed=2).save_weights, monkeypatch)
 
 
 def test_no_such_folder(tmp_path):

@@ -8,15 +8,13 @@ ones are the business of `tests/matrix.py`.
 """
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-_FIRST_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
+from tests.test_documentation import ROOT, blocks_of
 
 
 def main() -> None:
@@ -53,7 +51,9 @@ def run_first_block(python: str, folder: Path, environment: dict[str, str]) -> N
       SystemExit: the package comes from elsewhere.
       CalledProcessError: the block fails.
     """
-    code = _FIRST_BLOCK.search((ROOT / "README.md").read_text())[1]
+    page = ROOT / "README.md"
+    blocks = blocks_of(page.read_text(encoding="utf-8"), page)
+    code = next(block.code for block in blocks if block.language == "python")
     where = "import tfp_flows; print(tfp_flows.__file__)"
     settings = {"cwd": folder, "env": os.environ | environment | {"TF_CPP_MIN_LOG_LEVEL": "3"}}
     found = subprocess.run(

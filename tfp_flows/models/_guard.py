@@ -109,8 +109,8 @@ class NonFiniteGuard:
                 "SUM", tf.cast(is_good, tf.int32)
             )
             is_good = votes == replicas
-        is_first_bad = ~is_good & (self._bad_batch < 0)
-        goes_on = is_good & (self._bad_batch < 0)
+        none_before = self._bad_batch < 0
+        is_first_bad, goes_on = none_before & ~is_good, none_before & is_good
         if self.skips_updates:
             tf.cond(goes_on, lambda: _run(apply, gradients), lambda: tf.constant(0))
         else:
