@@ -294,7 +294,9 @@ class LikelihoodModel(_storage.StoredModel):
         self._guard.begin_epoch()
         logs = super().train_on_batch(x, *args, **kwargs)
         if self._guard.bad_batch is not None:
-            _stopping.stop(self, self._guard, [x], "this batch", None)
+            _stopping.stop(
+                self, self._guard, [x], "this batch", None, "the weights from before that batch"
+            )
         return logs
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -403,7 +405,8 @@ class LikelihoodModel(_storage.StoredModel):
     def _stop(self, data: Any, epoch: int, batch: int, go_back: Any) -> None:
         """Called by a callback when a batch of `fit` was bad."""
         where = f"batch {batch} of epoch {epoch} (both counted from 0)"
-        _stopping.stop(self, self._guard, _pipeline.read_again(data), where, go_back)
+        otherwise = "its first weights, with which no batch went well"
+        _stopping.stop(self, self._guard, _pipeline.read_again(data), where, go_back, otherwise)
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Called by Keras under a strategy, where it would build the model on a first batch.

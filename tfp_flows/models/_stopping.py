@@ -18,6 +18,7 @@ def stop(
     data: Iterable[Any],
     where: str,
     go_back: Callable[[], None] | None,
+    otherwise: str,
 ) -> None:
     """Sets a model back to weights that are good, and raises the error.
 
@@ -30,6 +31,7 @@ def stop(
       data: its training data, once more; empty if they cannot be read again.
       where: the batch, in words.
       go_back: gives the model its last copy of good weights; `None` if there is none.
+      otherwise: what the model has then, in words.
 
     Raises:
       FloatingPointError: always.
@@ -41,7 +43,7 @@ def stop(
     if others_are_good and guard.skips_updates:
         state = "has the weights from before that batch"
     elif go_back is None:
-        state = "has its first weights, with which no batch went well"
+        state = f"has {otherwise}"
     else:
         go_back()
         state = "is back at the last weights known to be good"
