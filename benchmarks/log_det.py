@@ -12,10 +12,14 @@ part of it: zero where the value needs everything that the log-det needs. The ex
 D^a is the slope of a least-squares line through the logarithms, over those D at which work
 dominates overhead: the time is at least twice that at the smallest D; if these are fewer than
 three, the three largest D. Sizes at which one run would take longer than `--longest` are left out.
+Each bijector has a process of its own. With `--only`, the other rows of the table at `--output` are
+kept as they are.
 """
 
 import argparse
+import csv
 import math
+import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -25,6 +29,7 @@ from common import Report, parse_options
 # isort: split
 import tensorflow as tf
 from harness.layers import FAMILIES, LAYERS, Layer
+from harness.processes import in_own_process
 from harness.timing import Local, able, alternate, in_mode, ratio
 
 import tfp_flows as tff
@@ -73,7 +78,6 @@ def functions(bijector, layer: Layer):
         variables = list(bijector.trainable_variables)
         return tape.gradient(loss, [*variables, x], unconnected_gradients="zero")
 
-    @tf.function(jit_compile=True, autograph=False)
     def jacobian(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -82,8 +86,10 @@ def functions(bijector, layer: Layer):
         jacobian = tape.batch_jacobian(value, x)
         return tf.reshape(jacobian, [*value.shape, value.shape[-1]])
 
+    compiled = in_mode(jacobian, layer.jacobian_mode)
+
     def autodiff(x):
-        return tf.linalg.slogdet(jacobian(x)).log_abs_determinant  # XLA knows no slogdet
+        return tf.linalg.slogdet(compiled(x)).log_abs_determinant  # XLA knows no slogdet
 
     made = (forward, forward_and_log_det, inverse_and_log_det, gradient)
     return {**dict(zip(WORKS, made, strict=True)), AUTODIFF: autodiff}
@@ -131,38 +137,55 @@ def growth_exponent(times: Mapping[int, float]) -> tuple[float, int] | None:
     return line.slope, sizes[0]
 
 
+Times = dict[tuple[str, int, int], dict[str, float]]  # by bijector, D and batch; by work
+
+
+def measured(name: str, settings: Settings, longest: float, device: str) -> Times:
+    """The times of one bijector, until one run takes longer than `longest` seconds."""
+    times: Times = {}
+    by_size = [(size, settings.batch) for size in settings.sizes]
+    by_batch = [(settings.size_of_batches, batch) for batch in settings.batches]
+    with tf.device(device):
+        for points in (by_size, by_batch):
+            for size, batch in points:
+                is_small = size <= LARGEST_AUTODIFF and batch <= settings.batch
+                works = (*WORKS, AUTODIFF) if is_small else WORKS
+                timed = timed_works(LAYERS[name], size, batch, works)
+                timed = able(timed, (tf.errors.OpError, ValueError))
+                if any(min(clock(1)) > 1e3 * longest for clock in timed.values()):
+                    break
+                if timed:
+                    times[name, size, batch] = alternate(timed, settings.rounds)
+    return times
+
+
+def stored(path: pathlib.Path | None) -> Times:
+    """The times in the CSV file beside a table, if there is one."""
+    if path is None or not path.with_suffix(".csv").exists():
+        return {}
+    with path.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
+        return {
+            (row["bijector"], int(row["D"]), int(row["batch"])): {
+                work: float(row[work]) for work in (*WORKS, AUTODIFF) if row[work]
+            }
+            for row in csv.DictReader(file)
+            if row["bijector"] in LAYERS
+        }
+
+
 class Sweep:
     """Times by bijector, D, batch and work, and the tables of them."""
 
-    def __init__(self, settings: Settings, report: Report, names: Sequence[str], longest: float):
-        self._settings = settings
+    def __init__(self, report: Report, times: Times):
         self._report = report
-        self._names = names
-        self._longest = longest
-        self._times: dict[tuple[str, int, int], dict[str, float]] = {}
+        self._times = times
 
-    def run(self) -> None:
-        settings = self._settings
-        for name in self._names:
-            for size in settings.sizes:
-                if not self._measure(name, size, settings.batch):
-                    break
-            for batch in settings.batches:
-                if not self._measure(name, settings.size_of_batches, batch):
-                    break
-            self._show()
-
-    def _measure(self, name, size, batch):
-        """Whether larger ones are to be measured, too."""
-        is_small = size <= LARGEST_AUTODIFF and batch <= self._settings.batch
-        timed = timed_works(LAYERS[name], size, batch, (*WORKS, AUTODIFF) if is_small else WORKS)
-        timed = able(timed, (tf.errors.OpError, ValueError))
-        if not timed:
-            return True
-        if max(min(clock(1)) for clock in timed.values()) > 1e3 * self._longest:
-            return False
-        self._times[name, size, batch] = alternate(timed, self._settings.rounds)
-        return True
+    def add(self, name: str, times: Times) -> None:
+        """Takes in what was measured of a bijector, in the place of what it had of it."""
+        others = {key: row for key, row in self._times.items() if key[0] != name}
+        order = list(LAYERS)
+        self._times = dict(sorted((others | times).items(), key=lambda row: order.index(row[0][0])))
+        self._show()
 
     def _show(self):
         report, times = self._report, self._times
@@ -173,7 +196,8 @@ class Sweep:
             ("bijector", "D", "batch", *WORKS, "share", AUTODIFF, "times ours"),
             [self._row(key) for key in times],
         )
-        fits = [fit for fit in map(self._exponents, self._names) if any(fit[1:])]
+        names = dict.fromkeys(name for name, _, _ in times)
+        fits = [fit for fit in map(self._exponents, names) if any(fit[1:])]
         if fits:
             report.table(
                 "growth",
@@ -191,7 +215,8 @@ class Sweep:
         return (*key, *works, log_det_share(times), autodiff, ratio(autodiff, times.get(cheap)))
 
     def _by_size(self, name, work):
-        batch = self._settings.batch
+        # The batch of the growth is the one that the first row has.
+        batch = next(b for n, _, b in self._times if n == name)
         return {
             size: times[work]
             for (n, size, b), times in self._times.items()
@@ -206,7 +231,8 @@ class Sweep:
         """Forward with log-det against D, a panel for each family."""
         panels = {}
         for title, family in FAMILIES.items():
-            points = {name: self._by_size(name, WORKS[1]) for name in family}
+            known = {name for name, _, _ in self._times}
+            points = {name: self._by_size(name, WORKS[1]) for name in family if name in known}
             curves = {name: (list(p), list(p.values())) for name, p in points.items() if p}
             if curves:
                 panels[title] = curves
@@ -227,9 +253,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"`python benchmarks/log_det.py`: float32, XLA on {options.device}, medians of "
         f"{settings.rounds} runs; {tff.diagnostics.describe_machine()}.",
     )
-    with tf.device(options.device):
-        sweep = Sweep(settings, report, options.only or settings.names, options.longest)
-        sweep.run()
+    sweep = Sweep(report, stored(options.output) if options.only else {})
+    for name in options.only or settings.names:
+        arguments = name, settings, options.longest, options.device
+        sweep.add(
+            name, measured(*arguments) if options.quick else in_own_process(measured, *arguments)
+        )
     sweep.draw()
 
 

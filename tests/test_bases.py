@@ -17,6 +17,7 @@ from tfp_flows.distributions import (
     gaussian_mixture,
     resampled_gaussian,
 )
+from tfp_flows.distributions._normal import PhiloxNormal
 
 tfd = tfp.distributions
 
@@ -332,6 +333,25 @@ def test_seed(name):
     assert any(
         not np.array_equal(a, b) for a, b in zip(first.variables, other.variables, strict=True)
     )
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_philox_normal_draws_what_a_normal_does(dtype, jit_compile):
+    loc = tf.constant([[0.0], [10.0]], dtype)
+    scale = tf.constant([1.0, 2.0, 3.0], dtype)
+    seed = tf.constant([3, 4])
+    ours = tf.function(PhiloxNormal(loc, scale).sample, jit_compile=jit_compile)
+    expected = tfd.Normal(loc, scale).sample([5, 7], seed=seed)
+    np.testing.assert_allclose(
+        ours([5, 7], seed=seed), expected, rtol=1e-5 if dtype == tf.float32 else 1e-12
+    )
+
+
+def test_philox_normal_without_a_seed_draws_anew():
+    normal = PhiloxNormal(tf.zeros([3]), 1.0)
+    assert not np.array_equal(normal.sample(4), normal.sample(4))
+    assert normal.sample(4).shape == [4, 3]
 
 
 MLP = tff.networks.MLP

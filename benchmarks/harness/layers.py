@@ -40,6 +40,7 @@ class Layer:
       inputs: from that shape to the shape of an input, where it is another one.
       cheap: the direction whose gradient is measured.
       products: how often, at least, each variable of rank two enters a matrix product.
+      jacobian_mode: how the Jacobian by autodiff runs; XLA cannot batch every loop.
     """
 
     make: Callable[[tuple[int, ...], np.random.Generator], tfb.Bijector]
@@ -47,6 +48,7 @@ class Layer:
     inputs: Callable[[tuple[int, ...]], tuple[int, ...]] = tuple
     cheap: str = "forward"
     products: int = 0
+    jacobian_mode: str = "XLA"
 
 
 def _variable(rng, *shape, scale=0.3):
@@ -167,7 +169,7 @@ _b, _t = tff.bijectors, tff.transformers
 FAMILIES: dict[str, dict[str, Layer]] = {
     "planar, radial and Sylvester": {
         "planar": Layer(_planar),
-        "planar stack": Layer(_planar_stack, products=1),
+        "planar stack": Layer(_planar_stack, products=1, jacobian_mode="graph"),
         "radial": Layer(_radial),
         "radial stack": Layer(_radial_stack, products=2),
         "Sylvester": Layer(_sylvester, products=1),

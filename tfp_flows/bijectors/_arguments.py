@@ -1,9 +1,10 @@
 """Checks of constructor arguments that several bijectors share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import tensorflow as tf
+from tensorflow_probability import bijectors as tfb
 
 from tfp_flows import _tfp
 
@@ -40,6 +41,17 @@ def as_parameters(dtype_hint: tf.DType = tf.float32, **tensors) -> tuple[tf.DTyp
         for name, t in tensors.items()
     ]
     return dtype, converted
+
+
+def common_dtype(argument: str, bijectors: Iterable[tfb.Bijector]) -> tf.DType | None:
+    """Returns the dtype of those bijectors that have one; raises a TypeError if they differ."""
+    dtypes = {tf.as_dtype(bijector.dtype) for bijector in bijectors if bijector.dtype is not None}
+    if len(dtypes) > 1:
+        names = ", ".join(sorted(dtype.name for dtype in dtypes))
+        raise TypeError(
+            f"Argument `{argument}`: expected bijectors of one dtype, received {names}."
+        )
+    return dtypes.pop() if dtypes else None
 
 
 def check_shapes(

@@ -43,12 +43,3 @@ def check_levels(levels: Sequence[tfb.Bijector]) -> None:
         raise TypeError(f"Argument `levels`: expected a list of tfb.Bijector, received {levels!r}.")
     if not levels:
         raise ValueError("Argument `levels`: expected at least one bijector, received none.")
-
-
-def common_dtype(levels: Sequence[tfb.Bijector]) -> tf.DType | None:
-    """Returns the dtype of those levels that have one; raises a TypeError if they differ."""
-    dtypes = {tf.as_dtype(level.dtype) for level in levels if level.dtype is not None}
-    if len(dtypes) > 1:
-        names = ", ".join(sorted(dtype.name for dtype in dtypes))
-        raise TypeError(f"Argument `levels`: expected bijectors of one dtype, received {names}.")
-    return dtypes.pop() if dtypes else None

@@ -7,6 +7,7 @@ from tensorflow_probability import bijectors as tfb
 
 from tfp_flows import _tfp
 from tfp_flows.bijectors import _levels
+from tfp_flows.bijectors._arguments import common_dtype
 from tfp_flows.bijectors._reshaping import ReshapingBijector, concat_batches, reshape_events
 from tfp_flows.bijectors.masks import checked_image_shape
 
@@ -91,7 +92,7 @@ class Multiscale(ReshapingBijector):
                 is_constant_jacobian=all(level.is_constant_jacobian for level in levels),
                 validate_args=validate_args,
                 parameters=parameters,
-                dtype=_levels.common_dtype(levels),
+                dtype=common_dtype("levels", levels),
                 name=name,
             )
 

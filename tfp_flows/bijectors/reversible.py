@@ -7,6 +7,7 @@ from tensorflow_probability import bijectors as tfb
 
 from tfp_flows import _tfp
 from tfp_flows.bijectors import _reversal, _steps
+from tfp_flows.bijectors._arguments import common_dtype
 from tfp_flows.bijectors.base import FusedBijector
 from tfp_flows.bijectors.continuous import Continuous
 from tfp_flows.bijectors.residual import Residual
@@ -105,7 +106,7 @@ class Reversible(FusedBijector):
                 is_constant_jacobian=self._chain.is_constant_jacobian,
                 validate_args=validate_args,
                 parameters=parameters,
-                dtype=_common_dtype(self._parts),
+                dtype=common_dtype("bijectors", (bijector for bijector, _ in self._parts)),
                 name=name,
             )
 
@@ -188,11 +189,3 @@ def _check_parts(parts):
                 f"received the {type(bijector).__name__} {bijector.name!r}, whose inverse is "
                 "approximate."
             )
-
-
-def _common_dtype(parts):
-    dtypes = {tf.as_dtype(bijector.dtype) for bijector, _ in parts if bijector.dtype is not None}
-    if len(dtypes) > 1:
-        names = ", ".join(sorted(dtype.name for dtype in dtypes))
-        raise TypeError(f"Argument `bijectors`: expected one dtype, received {names}.")
-    return dtypes.pop() if dtypes else None

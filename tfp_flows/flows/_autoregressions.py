@@ -96,7 +96,7 @@ class Autoregressions(tf.Module):
             )
             for k, network in enumerate(self._networks)
         ]
-        chain = tfb.Chain(layers[::-1])
+        chain = tfb.Chain(layers[::-1], name="chain")
         return tfb.Invert(chain) if self._inverted else chain
 
     def __call__(self, context: tf.Tensor) -> tfb.Bijector:

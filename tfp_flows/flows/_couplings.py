@@ -72,7 +72,7 @@ class Couplings(tf.Module):
 
     def bijector(self, context: tf.Tensor | None = None) -> tfb.Bijector:
         """The layers, the first one next to the base."""
-        return tfb.Chain(self.layers(context))
+        return tfb.Chain(self.layers(context), name="chain")
 
     def __call__(self, context: tf.Tensor) -> tfb.Bijector:
         return self.bijector(context)

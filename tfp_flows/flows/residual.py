@@ -136,7 +136,7 @@ class _ResidualLayers(tf.Module):
             )
             for k, network in enumerate(networks)
         ]
-        return tfb.Invert(tfb.Chain(layers[::-1]))
+        return tfb.Invert(tfb.Chain(layers[::-1], name="chain"))
 
     def __call__(self, context):
         return self.bijector(

@@ -245,4 +245,4 @@ def _layer(settings, k, arguments):
 
 def _directed(layers, fast):
     """`tfb.Chain` applies its last bijector first."""
-    return _recipe.directed(tfb.Chain(layers[::-1]), fast)
+    return _recipe.directed(tfb.Chain(layers[::-1], name="chain"), fast)
