@@ -208,7 +208,7 @@ FAMILIES: dict[str, dict[str, Layer]] = {
     },
     "residual and continuous": {
         "residual, series": Layer(_residual),
-        "continuous, probes": Layer(_continuous),
+        "continuous, probes": Layer(_continuous, jacobian_mode="graph"),
     },
 }
 LAYERS: dict[str, Layer] = {
