@@ -48,8 +48,10 @@ KINDS = {
 def make_flows(kind: str, depth: int) -> dict:
     """The flow as it is and the reversible one, which share their variables."""
     flow = KINDS[kind](depth)
+    # Away from the identity, by steps that add up to the same however many layers there are.
+    scale = 0.03 * depth**-0.5
     for k, variable in enumerate(flow.trainable_variables):
-        variable.assign_add(0.01 * tf.random.stateless_normal(variable.shape, seed=[k, 1]))
+        variable.assign_add(scale * tf.random.stateless_normal(variable.shape, seed=[k, 1]))
     return dict(zip(HOWS, (flow, tff.flows.reversible(flow)), strict=True))
 
 
