@@ -1,7 +1,8 @@
 # Each target does its own set-up: a virtual environment with the package and its tools in it.
 #
 #   make train   train a flow posterior on handwritten digits beside a plain Gaussian one
-#   make test    run the tests
+#   make test    run the tests, in minutes; make test-slow runs the long ones: stories, benchmarks,
+#                notebooks, trainings that are broken off, several workers
 #   make lint    check style, format and types
 #   make wheel   build the package, and run the README's first block with what was built
 #   make matrix  install and test it on every Python, with the oldest and the newest TensorFlow (an
@@ -46,14 +47,17 @@ BENCHMARKS := $(patsubst benchmarks/%.py,bench-%,$(filter-out %/common.py,$(wild
 bench_input_pipeline = $(if $(TFP_FLOWS_DATA_DIR),--data-dir "$(TFP_FLOWS_DATA_DIR)")
 bench_training_step = $(if $(wildcard $(peers_installed)),--peers $(PEERS)/bin/python)
 bench_tutorial = $(bench_training_step)
-.PHONY: train test lint wheel matrix kill fuzz gallery $(STORIES) docs docs-check notebooks bench
+.PHONY: train test test-slow lint wheel matrix kill fuzz gallery $(STORIES) docs docs-check notebooks bench
 .PHONY: $(BENCHMARKS) bench-peers clean same-python always
 
 train: $(installed)
 	$(python) examples/vae_binarized_mnist.py --compare $(TRAIN_ARGS)
 
 test: $(installed)
-	$(python) -m pytest -m "not real_data" -n 2 $(PYTEST_ARGS)
+	$(python) -m pytest -m "not real_data and not slow" -n 2 $(PYTEST_ARGS)
+
+test-slow: $(installed)
+	$(python) -m pytest -m "not real_data and slow" -n 2 $(PYTEST_ARGS)
 
 lint: $(installed)
 	$(python) -m ruff check .

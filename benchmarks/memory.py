@@ -9,7 +9,8 @@ resident before it: weights, graph and program are aside, the gradients of the w
 GPU it is the allocator's peak, else the peak of the resident set, from a memory allocator that
 gives pages back at once (Linux only); times are taken in other processes, with the usual allocator,
 of both flows in turns. The error is the largest difference of two gradients' entries over the
-largest entry, with weights away from their initial values.
+largest entry, with weights away from their initial values. The networks are smooth: with ReLU, one
+preactivation of millions that rounding moves across zero is an error of 1e-4.
 """
 
 import argparse
@@ -32,14 +33,13 @@ HOWS = ("stored", "reversible")
 # Freed blocks go back to the system, so that the resident set is what is in use.
 RETURNING = {"MALLOC_MMAP_THRESHOLD_": "65536", "TF_ENABLE_ONEDNN_OPTS": "0"}
 EVENT_SIZE, HIDDEN_UNITS = 64, (32,)
+NETWORKS = {"hidden_units": HIDDEN_UNITS, "activation": "silu"}
 MEGABYTE = 2.0**20
 
 KINDS = {
-    "affine": lambda depth: tff.flows.real_nvp(
-        EVENT_SIZE, num_layers=depth, hidden_units=HIDDEN_UNITS, seed=0
-    ),
+    "affine": lambda depth: tff.flows.real_nvp(EVENT_SIZE, num_layers=depth, seed=0, **NETWORKS),
     "spline": lambda depth: tff.flows.neural_spline(
-        EVENT_SIZE, num_layers=depth, hidden_units=HIDDEN_UNITS, seed=0
+        EVENT_SIZE, num_layers=depth, seed=0, **NETWORKS
     ),
     "planar": lambda depth: tff.flows.planar(EVENT_SIZE, num_layers=depth, fast="log_prob", seed=0),
 }
