@@ -27,8 +27,9 @@ def reversible(distribution: Flow) -> Flow:
 
     What it costs in accuracy: layers are inverted one after the other, so that rounding errors add
     up over the depth, and are amplified by layers that contract strongly. With layers near their
-    initial values gradients agree to about 1e-6 in float32. Where scales of couplings become
-    extreme, compare once with the plain flow.
+    initial values gradients agree to about 1e-6 in float32, at a depth of 128, too. With ReLU a
+    preactivation that rounding moves across zero changes a gradient by one point's part of it.
+    Where scales of couplings become extreme, compare once with the plain flow.
 
     Unsuitable are layers without an inverse to rounding error, `bijectors.Residual` and
     `bijectors.Continuous`, which raise an error; layers whose inverse takes D passes,
