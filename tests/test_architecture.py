@@ -287,6 +287,7 @@ def test_rule_lets_the_innocent_pass(rule, path, text):
     assert list(rule(Source(path, text))) == []
 
 
+@pytest.mark.slow
 def test_plots_are_an_extra():
     """Keras itself imports matplotlib where it is installed; so take it away and look."""
     parts = sorted(part for part in BUILDS_ON if not part.startswith("_"))

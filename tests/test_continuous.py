@@ -165,6 +165,7 @@ def test_recipe_with_a_context():
         continuous(2, context_size=3, ode_solve_fn=tfp.math.ode.DormandPrince().solve)
 
 
+@pytest.mark.slow
 def test_recipe_learns_under_xla():
     flow = continuous(2, hidden_units=[16], num_steps=4, kinetic=0.01, seed=0)
     data = inputs(256, 2, dtype=tf.float32) * [2.0, 0.5] + [1.0, -1.0]

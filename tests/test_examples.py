@@ -63,6 +63,7 @@ def test_the_gallery_is_what_the_stored_tables_say(monkeypatch):
             assert (EXAMPLES / "gallery" / f"{picture}.png").exists()
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_after_its_last_epoch(monkeypatch, tmp_path):
     import keras
     import numpy as np
@@ -113,6 +114,7 @@ def run(name, *options):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_process_is_quiet_and_refuses_an_unwritable_output_before_any_work(tmp_path):
     (tmp_path / "file").touch()
     code, stdout, stderr = run("vae_binarized_mnist.py", "--output", tmp_path / "file" / "below")

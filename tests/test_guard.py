@@ -124,6 +124,7 @@ def vae():
     return tff.models.FlowVAE(encoder, decoder, posterior, seed=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("weight", "place"),
     [

@@ -110,6 +110,7 @@ def test_transformed_transition_kernel(name):
     np.testing.assert_allclose(np.cov(samples.T), [[1.0, 0.8], [0.8, 1.0]], atol=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["planar", "radial", "nice", "real_nvp"])
 def test_fit_surrogate_posterior(recipe):
     """Variational inference by TFP's own loop: the evidence bound improves towards its limit, 0."""

@@ -9,6 +9,8 @@ import pytest
 from tests import kill
 from tests.resumption import CASES, X, density, train
 
+pytestmark = pytest.mark.slow
+
 
 class KilledError(Exception):
     """Stands for the end of a process."""
@@ -78,7 +80,6 @@ def test_each_fit_has_its_own_orders():
             assert not np.array_equal(first, second)
 
 
-@pytest.mark.slow
 def test_killed_processes(capsys):
     """A few of the kills of `make kill`."""
     assert kill.main(["--quick"]) == 0

@@ -51,6 +51,7 @@ def assert_same(actual, expected, close=1e-5):
         np.testing.assert_allclose(a, e, rtol=0.0, atol=close * largest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.name)
 @pytest.mark.parametrize("name", ["real_nvp", "neural_spline", "planar"])
 def test_gradients_at_depth_64(name, dtype):
