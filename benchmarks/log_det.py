@@ -189,13 +189,6 @@ class Sweep:
 
     def _show(self):
         report, times = self._report, self._times
-        report.table(
-            "",
-            "Milliseconds; the log-det's share of forward; autodiff's time for the log-det, in "
-            "times of ours (value with log-det in the cheap direction).",
-            ("bijector", "D", "batch", *WORKS, "share", AUTODIFF, "times ours"),
-            [self._row(key) for key in times],
-        )
         names = dict.fromkeys(name for name, _, _ in times)
         fits = [fit for fit in map(self._exponents, names) if any(fit[1:])]
         if fits:
@@ -206,6 +199,13 @@ class Sweep:
                 ("bijector", *(cell for work in GROWING for cell in (work, "from D"))),
                 fits,
             )
+        report.table(
+            "",
+            "Milliseconds; the log-det's share of forward; autodiff's time for the log-det, in "
+            "times of ours (value with log-det in the cheap direction).",
+            ("bijector", "D", "batch", *WORKS, "share", AUTODIFF, "times ours"),
+            [self._row(key) for key in times],
+        )
 
     def _row(self, key):
         times = self._times[key]

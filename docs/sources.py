@@ -113,10 +113,12 @@ def _log_det_first(file: Path):
 
 def _result(file: Path) -> str:
     question = docstring(f"benchmarks/{file.stem}.py").partition("\n")[0]
-    parts = [f"## {question}", file.read_text("utf-8").strip()]
-    for picture in sorted(RESULTS.glob(f"{file.stem}*.png")):
-        parts.append(f"![{question}]({picture.relative_to(ROOT)})")
-    return "\n\n".join(parts)
+    what, _, tables = file.read_text("utf-8").strip().partition("\n\n")
+    pictures = (
+        f"![{question}]({picture.relative_to(ROOT)})"
+        for picture in sorted(RESULTS.glob(f"{file.stem}*.png"))
+    )
+    return "\n\n".join([f"## {question}", what, *pictures, tables])
 
 
 def all_stories() -> list:
