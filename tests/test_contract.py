@@ -16,6 +16,7 @@ CHECKS = {
     if name.startswith("check_")
 }
 EXEMPT = {"batches": "no_batch", "identity": "no_identity"}
+SLOW = {"modes": pytest.mark.slow}  # XLA compiles each case, with its gradients
 REASONS = [*EXEMPT.values(), "no_variables", "frozen"]
 
 
@@ -23,7 +24,7 @@ REASONS = [*EXEMPT.values(), "no_variables", "frozen"]
 @pytest.mark.parametrize(
     ("name", "check"),
     [
-        (name, check)
+        pytest.param(name, check, marks=SLOW.get(check, ()))
         for name, case in CASES.items()
         for check in CHECKS
         if check not in EXEMPT or getattr(case, EXEMPT[check]) is None

@@ -487,6 +487,7 @@ def test_a_discrete_distribution_takes_integers():
 # How Keras may run it.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kwargs",
     [{"jit_compile": True}, {"run_eagerly": True}, {"steps_per_execution": 3}],

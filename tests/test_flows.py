@@ -36,7 +36,9 @@ def perturb(module, scale=0.5, seed=1):
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.name)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n == "sylvester" else ()) for n in RECIPES]
+)
 def test_density_is_that_of_the_samples(name, dtype):
     """Change of variables, taken apart: base density of the latents minus the autodiff log-det."""
     flow = make(name, dtype=dtype)
