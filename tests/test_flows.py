@@ -35,6 +35,13 @@ def perturb(module, scale=0.5, seed=1):
         variable.assign_add(tf.cast(scale * rng.normal(size=variable.shape), variable.dtype))
 
 
+@pytest.mark.parametrize("name", [*RECIPES, "residual"])
+def test_names_of_operations_do_not_grow_with_the_depth(name):
+    """A chain that is named after all its parts makes a graph quadratic in their number."""
+    shallow, deep = (make(name, num_layers=k).bijector.name for k in (2, 9))
+    assert shallow == deep
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=lambda d: d.name)
 @pytest.mark.parametrize(
     "name", [pytest.param(n, marks=pytest.mark.slow if n == "sylvester" else ()) for n in RECIPES]
