@@ -38,7 +38,12 @@ def assert_same(actual, expected):
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"jit_compile": True}, {"run_eagerly": True}, {"steps_per_execution": 5}],
+    [
+        {},
+        pytest.param({"jit_compile": True}, marks=pytest.mark.slow),
+        {"run_eagerly": True},
+        {"steps_per_execution": 5},
+    ],
     ids=str,
 )
 def test_a_bad_batch(settings):

@@ -73,6 +73,7 @@ def test_gradients_of_samples(name):
     assert_same(energy(tff.flows.reversible(flow), x), energy(flow, x))
 
 
+@pytest.mark.slow
 def test_recipes():
     """Of images, whose shape changes, and inverted stacks; the batch size is not static."""
     glow = tff.flows.glow([4, 4, 1], num_levels=2, num_steps=1, hidden_channels=4, seed=0)
