@@ -13,11 +13,7 @@ TFDS keeps a buffer of 8 MiB for every open file; so the number that is read at 
 """
 
 import argparse
-import json
-import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 import time
 
@@ -28,6 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from harness.processes import in_own_process, memory_status
 
 import tfp_flows as tff
 
@@ -76,18 +73,7 @@ def fit(folder: str) -> dict:
     start = time.perf_counter()
     model.fit(data, epochs=1, verbose=0)
     seconds = time.perf_counter() - start
-    return {"peak": peak(), "seconds": seconds}
-
-
-def peak() -> float:
-    """The peak of the resident set of this program in MB.
-
-    `getrusage` would begin with that of the process which has started this one.
-    """
-    for line in pathlib.Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024.0
-    raise RuntimeError("This system does not report VmHWM: expected Linux's /proc.")
+    return {"peak": memory_status("VmHWM") / MEGABYTE, "seconds": seconds}
 
 
 def measure(folder: str, in_process: bool) -> dict:
@@ -95,20 +81,14 @@ def measure(folder: str, in_process: bool) -> dict:
     if in_process:
         return fit(folder)
     # Else the allocator keeps an arena for each thread, and their number is chance.
-    environment = {**os.environ, "MALLOC_ARENA_MAX": "2", "CUDA_VISIBLE_DEVICES": "-1"}
-    command = [sys.executable, __file__, "--fit", folder]
-    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    return json.loads(run.stdout.splitlines()[-1])
+    environment = {"MALLOC_ARENA_MAX": "2", "CUDA_VISIBLE_DEVICES": "-1"}
+    return in_own_process(fit, folder, environment=environment)
 
 
 def main(argv=None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--examples", type=int, help="N, 100,000 by default")
-    parser.add_argument("--fit", help=argparse.SUPPRESS)
     options = parse_options(__doc__, argv, parser)
-    if options.fit:
-        print(json.dumps(fit(options.fit)))
-        return
     base = options.examples or (512 if options.quick else 100_000)
     report = Report(
         options,

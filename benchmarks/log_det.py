@@ -189,8 +189,7 @@ class Sweep:
 
     def _show(self):
         report, times = self._report, self._times
-        names = dict.fromkeys(name for name, _, _ in times)
-        fits = [fit for fit in map(self._exponents, names) if any(fit[1:])]
+        fits = [fit for fit in map(self._exponents, self._names()) if any(fit[1:])]
         if fits:
             report.table(
                 "growth",
@@ -214,6 +213,11 @@ class Sweep:
         works = (times.get(work) for work in WORKS)
         return (*key, *works, log_det_share(times), autodiff, ratio(autodiff, times.get(cheap)))
 
+    def _names(self, family=LAYERS):
+        """The bijectors of a family, or all, of which there are times."""
+        known = {name for name, _, _ in self._times}
+        return [name for name in family if name in known]
+
     def _by_size(self, name, work):
         # The batch of the growth is the one that the first row has.
         batch = next(b for n, _, b in self._times if n == name)
@@ -231,8 +235,7 @@ class Sweep:
         """Forward with log-det against D, a panel for each family."""
         panels = {}
         for title, family in FAMILIES.items():
-            known = {name for name, _, _ in self._times}
-            points = {name: self._by_size(name, WORKS[1]) for name in family if name in known}
+            points = {name: self._by_size(name, WORKS[1]) for name in self._names(family)}
             curves = {name: (list(p), list(p.values())) for name, p in points.items() if p}
             if curves:
                 panels[title] = curves

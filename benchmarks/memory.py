@@ -14,17 +14,14 @@ preactivation of millions that rounding moves across zero is an error of 1e-4.
 """
 
 import argparse
-import json
-import os
 import pathlib
-import subprocess
-import sys
 import time
 
 from common import Report, parse_options
 
 # isort: split
 import tensorflow as tf
+from harness.processes import in_own_process, memory_status
 from harness.timing import Local, alternate, in_mode
 
 import tfp_flows as tff
@@ -122,20 +119,13 @@ def _reset_peak():
         tf.config.experimental.reset_memory_stats(_gpu())
         return tf.config.experimental.get_memory_info(_gpu())["current"]
     pathlib.Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    return _status("VmRSS")
+    return memory_status("VmRSS")
 
 
 def _peak():
     if _gpu():
         return tf.config.experimental.get_memory_info(_gpu())["peak"]
-    return _status("VmHWM")
-
-
-def _status(field):
-    for line in pathlib.Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(field):
-            return 1024 * int(line.split()[1])
-    raise RuntimeError(f"This system does not report {field}: expected Linux's /proc.")
+    return memory_status("VmHWM")
 
 
 WORKS = {"memory": measure_memory, "time": measure_time}
@@ -145,11 +135,8 @@ def measure(work: str, *arguments, in_process: bool = False) -> dict:
     """One measurement, in a process of its own."""
     if in_process:
         return WORKS[work](*arguments)
-    environment = {**os.environ, **(RETURNING if work == "memory" else {})}
-    request = json.dumps([work, *arguments])
-    command = [sys.executable, __file__, "--measure", request]
-    run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
-    return json.loads(run.stdout.splitlines()[-1])
+    environment = RETURNING if work == "memory" else {}
+    return in_own_process(WORKS[work], *arguments, environment=environment)
 
 
 def rows(options, batch: int):
@@ -188,12 +175,7 @@ def main(argv=None) -> None:
     parser.add_argument("--modes", nargs="+", choices=("eager", "graph", "XLA"))
     parser.add_argument("--depths", nargs="+", type=int)
     parser.add_argument("--rounds", type=int, default=5, help="timed steps")
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parse_options(__doc__, argv, parser)
-    if options.measure:
-        work, *arguments = json.loads(options.measure)
-        print(json.dumps(WORKS[work](*arguments)))
-        return
     options.modes = options.modes or (["graph"] if options.quick else ["graph", "XLA"])
     options.depths = options.depths or ([2] if options.quick else [8, 32, 128, 512])
     batch = 16 if options.quick else 8192

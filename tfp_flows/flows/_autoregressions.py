@@ -9,6 +9,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
 from tfp_flows.bijectors import Autoregressive
+from tfp_flows.flows import _recipe
 from tfp_flows.networks import MaskedMLP
 from tfp_flows.transformers import Transformer
 
@@ -96,7 +97,7 @@ class Autoregressions(tf.Module):
             )
             for k, network in enumerate(self._networks)
         ]
-        chain = tfb.Chain(layers[::-1], name="chain")
+        chain = _recipe.chain(layers[::-1])
         return tfb.Invert(chain) if self._inverted else chain
 
     def __call__(self, context: tf.Tensor) -> tfb.Bijector:

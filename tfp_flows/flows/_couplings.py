@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
 from tfp_flows.bijectors import Coupling
+from tfp_flows.flows import _recipe
 from tfp_flows.networks import MLP
 from tfp_flows.transformers import Transformer
 
@@ -72,7 +73,7 @@ class Couplings(tf.Module):
 
     def bijector(self, context: tf.Tensor | None = None) -> tfb.Bijector:
         """The layers, the first one next to the base."""
-        return tfb.Chain(self.layers(context), name="chain")
+        return _recipe.chain(self.layers(context))
 
     def __call__(self, context: tf.Tensor) -> tfb.Bijector:
         return self.bijector(context)

@@ -78,7 +78,7 @@ def nice(
         layers = _ScaledCouplings(couplings, event_size, context_size, dtype, rng)
         return _recipe.conditional(layers, event_size, context_size, base, dtype, rng, name)
     scale = tfb.Scale(log_scale=tf.Variable(tf.zeros([event_size], dtype), name="log_scale"))
-    bijector = tfb.Chain([*couplings.layers(), scale], name="chain")
+    bijector = _recipe.chain([*couplings.layers(), scale])
     return _recipe.unconditional(bijector, event_size, base, dtype, name)
 
 
@@ -159,4 +159,4 @@ class _ScaledCouplings(tf.Module):
 
     def __call__(self, context):
         scale = tfb.Scale(log_scale=self._log_scale(context))
-        return tfb.Chain([*self._couplings.layers(context), scale], name="chain")
+        return _recipe.chain([*self._couplings.layers(context), scale])

@@ -136,7 +136,7 @@ class _ResidualLayers(tf.Module):
             )
             for k, network in enumerate(networks)
         ]
-        return tfb.Invert(tfb.Chain(layers[::-1], name="chain"))
+        return tfb.Invert(_recipe.chain(layers[::-1]))
 
     def __call__(self, context):
         return self.bijector(

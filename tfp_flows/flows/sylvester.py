@@ -6,7 +6,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from tensorflow_probability import bijectors as tfb
 
 from tfp_flows._recording import recorded
 from tfp_flows.bijectors import Sylvester
@@ -245,4 +244,4 @@ def _layer(settings, k, arguments):
 
 def _directed(layers, fast):
     """`tfb.Chain` applies its last bijector first."""
-    return _recipe.directed(tfb.Chain(layers[::-1], name="chain"), fast)
+    return _recipe.directed(_recipe.chain(layers[::-1]), fast)

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from tfp_flows.models import _random
+from tfp_flows.models import _random, _replicas
 
 # In batches. Training goes back by at most two of these.
 _COPY_EVERY = 32
@@ -103,7 +103,7 @@ class NonFiniteGuard:
             scaled (mixed precision), they are part of the plan.
         """
         is_good = is_finite(loss, gradients if check_gradients else ())
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        replicas = _replicas.number()
         if replicas > 1:
             votes = tf.distribute.get_replica_context().all_reduce(
                 "SUM", tf.cast(is_good, tf.int32)

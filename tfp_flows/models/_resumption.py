@@ -146,24 +146,26 @@ class CountEpochs(keras.callbacks.Callback):
 
 
 def _backup_folders(callbacks: Any) -> list[pathlib.Path]:
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks = callbacks.callbacks
     return [
         pathlib.Path(callback.backup_dir)
-        for callback in tf.nest.flatten(callbacks)
+        for callback in _listed(callbacks)
         if isinstance(callback, keras.callbacks.BackupAndRestore)
     ]
 
 
 def _without_backups(callbacks: Any) -> Any:
-    def others(some: Any) -> list[keras.callbacks.Callback]:
-        return [
-            callback
-            for callback in tf.nest.flatten(some)
-            if not isinstance(callback, keras.callbacks.BackupAndRestore)
-        ]
-
+    others = [
+        callback
+        for callback in _listed(callbacks)
+        if not isinstance(callback, keras.callbacks.BackupAndRestore)
+    ]
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.callbacks = others(callbacks.callbacks)
+        callbacks.callbacks = others
         return callbacks
-    return others(callbacks)
+    return others
+
+
+def _listed(callbacks: Any) -> list[keras.callbacks.Callback]:
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        callbacks = callbacks.callbacks
+    return tf.nest.flatten(callbacks)
