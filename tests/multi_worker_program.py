@@ -103,10 +103,12 @@ def main(folder, epoch_of_death):
         except ValueError as error:
             result["not shared"] = str(error)
         result["keras"] = fit_keras(strategy, shared)
-        (folder / f"keras_{index}.json").write_text(json.dumps(result), "utf-8")
+        (folder / f"broken_off_{index}.json").write_text(json.dumps(result), "utf-8")
+    else:
+        result["keras"] = fit_keras(strategy, folder / "keras")
     death = epoch_of_death if dies and index else None
     result["tf_keras"] = fit_tf_keras(strategy, folder / "tf_keras", death)
-    (folder / f"tf_keras_{index}.json").write_text(json.dumps(result), "utf-8")
+    (folder / f"whole_{index}.json").write_text(json.dumps(result), "utf-8")
 
 
 if __name__ == "__main__":

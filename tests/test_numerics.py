@@ -111,3 +111,51 @@ def test_triangular_systems(num_layers, batched):
     lower = np.tril(gram, -1)
     coupled = np.einsum("bj,...jk->bk" if not batched else "bj,bjk->bk", np.tanh(a), lower)
     np.testing.assert_allclose(a + m * np.tanh(a) + coupled, r, atol=1e-12)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_times_exp(dtype, jit_compile):
+    """The exponential alone overflows, or underflows, in half of these."""
+    largest = np.log(np.finfo(dtype).max)
+    log_scale = np.array([0.0, 1.0, 1.5, -1.5, 1.5, -1.5, 9.0]) * largest.astype(dtype)
+    x = np.exp(np.array([0.0, -0.5, -0.9, 0.9, -0.7, 0.7, 0.0]) * largest).astype(dtype)
+    x[-1] = 0.0
+    x, log_scale = tf.constant(x), tf.constant(log_scale.astype(dtype))
+    with tf.GradientTape() as tape:
+        tape.watch([x, log_scale])
+        product = tf.function(numerics.times_exp, jit_compile=jit_compile)(x, log_scale)
+    expected = np.longdouble(x) * np.exp(np.longdouble(log_scale))
+    np.testing.assert_allclose(product, expected.astype(dtype), rtol=largest * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(tape.gradient(product, log_scale), product)
+
+
+def test_times_exp_of_other_shapes_twice():
+    """First and second derivatives are those of the plain product."""
+    x, log_scale = tf.constant([[1.0], [-2.0]]), tf.constant([0.5, -1.0, 0.0])
+
+    def derivatives(function):
+        with tf.GradientTape() as outer:
+            outer.watch([x, log_scale])
+            with tf.GradientTape() as inner:
+                inner.watch([x, log_scale])
+                y = tf.reduce_sum(function(x, log_scale) ** 2)
+            first = inner.gradient(y, [x, log_scale])
+            total = sum(tf.reduce_sum(g**2) for g in first)
+        return *first, *outer.gradient(total, [x, log_scale])
+
+    plain = derivatives(lambda x, log_scale: x * tf.exp(log_scale))
+    for actual, expected in zip(derivatives(numerics.times_exp), plain, strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [[3, 4], [4], [1, 4], [3, 1], []])
+def test_sum_to_shape_of(shape):
+    primal, gradient = tf.ones(shape), tf.random.stateless_normal([2, 3, 4], seed=[0, 0])
+    with tf.GradientTape() as tape:
+        tape.watch(primal)
+        broadcast = tf.broadcast_to(primal, [2, 3, 4])
+    expected = tape.gradient(broadcast, primal, output_gradients=gradient)
+    traced = tf.function(numerics.sum_to_shape_of, reduce_retracing=True)
+    for call in (numerics.sum_to_shape_of, traced):
+        np.testing.assert_allclose(call(primal, gradient), expected, rtol=1e-5)

@@ -2,9 +2,10 @@
 
 * **Finite.** A float32 result must be finite wherever the same in float64, with the same
   parameters, is at most 1e30 in size, and the input is finite and at most 1e30. What is larger may
-  overflow: a single product of two such numbers can, before the result is in range again. Contexts
-  are multiplied with weights and become parameters themselves, so theirs is a range of 1e4 and
-  weights of a scale of at most 30.
+  overflow: a single product of two such numbers can, before the result is in range again. A network
+  multiplies its input with the weights of two layers, so its input is at most 1e30 over the square
+  of their scale. Contexts become parameters themselves, so theirs is a range of 1e4 and weights of
+  a scale of at most 30.
 * In float64 there is no wider type to compare with: results must be finite for inputs of at most
   1e4 and parameters of a scale of at most 30. A log-density may be minus infinity, but not NaN.
 * **NaN.** A row that holds a NaN gives a row that holds one.
@@ -72,7 +73,8 @@ def check(single: Target, double: Target, example: Example) -> None:
     references = None if example.double else double.call(flat)
     for i, direction in enumerate(target.directions):
         reference = None if references is None else references[i]
-        _check_rows(direction, example, flat[i], results[i], reference)
+        largest = _largest(target, direction, example)
+        _check_rows(direction, example, flat[i], results[i], reference, largest)
     hostile = [_rows(~np.isfinite(x) | (np.abs(x) > _LARGEST)) for x in flat]
     if any(bad.any() for bad in hostile):
         tame = [
@@ -110,16 +112,24 @@ def _check_shapes(target, example, results):
                 )
 
 
-def _check_rows(direction, example, x, group, reference):
+def _largest(target, direction, example):
+    """The size up to which elements of the input must have finite results, `[*event]`."""
+    if example.double:
+        return np.full(direction.event_shape, _LARGEST_DOUBLE)
+    weights = max(1.0, example.parameters) if target.has_network else 1.0
+    largest = np.full(direction.event_shape, _LARGEST / weights**2)
+    if direction.context_size:
+        largest[-direction.context_size :] = _LARGEST_DOUBLE
+    return largest
+
+
+def _check_rows(direction, example, x, group, reference, largest):
     has_nan, has_infinity = _rows(np.isnan(x)), _rows(np.isinf(x))
     is_nan = np.any([_rows(np.isnan(v)) for v in group], axis=0)
     is_finite = np.all([_rows(np.isfinite(v), all) for v in group], axis=0)
     _refuse(NaNSwallowedError, has_nan & ~is_nan, direction, x, group)
     if not direction.is_bounded:
         _refuse(InfinitySwallowedError, has_infinity & is_finite, direction, x, group)
-    largest = np.full(x.shape[1:], _LARGEST_DOUBLE if reference is None else _LARGEST)
-    if direction.context_size:
-        largest[-direction.context_size :] = _LARGEST_DOUBLE
     if reference is None:
         is_good = ~is_nan if direction.is_density else is_finite
         must = np.ones_like(is_good)

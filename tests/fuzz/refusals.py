@@ -78,7 +78,7 @@ def check(target: Target, refusal: Refusal) -> None:
     if tf.is_tensor(value) and hasattr(value, "numpy") and _is_right(entry, target.dtype, value):
         return
     call = entry.call
-    if refusal.is_traced and isinstance(value, tf.Tensor):
+    if refusal.is_traced and entry.reads_values and isinstance(value, tf.Tensor):
         call = _traced(entry, value)
     try:
         result = call(value)

@@ -63,8 +63,9 @@ class Direction:
 class Entry(NamedTuple):
     """A public function with one argument: its name, that of the argument, and what it takes.
 
-    `casts` says whether it casts other real numbers to its dtype, and `is_ours` whether it is a
-    method of this package itself.
+    `casts` says whether it casts other real numbers to its dtype, `is_ours` whether it is a method
+    of this package itself, and `reads_values` whether the result depends on its argument's values:
+    where it does not, a graph leaves the argument out, and with it the check of its sizes.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Entry(NamedTuple):
     event_shape: tuple[int, ...]
     casts: bool = False
     is_ours: bool = True
+    reads_values: bool = True
 
 
 class Target:
@@ -85,6 +87,9 @@ class Target:
       directions: its functions.
       entries: those that have to refuse wrong arguments.
       logarithms: variables that hold logarithms of positive parameters.
+
+    Attributes:
+      has_network: whether its input is multiplied with the weights of a network.
     """
 
     def __init__(
@@ -101,6 +106,7 @@ class Target:
         self.directions = list(directions)
         self.entries = list(entries)
         self._variables = list(module.trainable_variables)
+        self.has_network = any("kernel" in v.name for v in self._variables)
         self._is_logarithm = [any(v is w for w in logarithms) for v in self._variables]
         self._traced: dict[int, Callable] = {}
 
@@ -185,13 +191,20 @@ def _of_case(name: str, case: Case, dtype: tf.DType) -> Target:
         ),
     ]
     first, second = ("y", "x") if isinstance(bijector, contract.INVERT) else ("x", "y")
+    constant = {"reads_values": _log_det_varies(directions[0], dtype)}
     entries = [
         Entry("forward", first, bijector.forward, x_shape),
-        Entry("forward log-det", first, bijector.forward_log_det_jacobian, x_shape),
+        Entry("forward log-det", first, bijector.forward_log_det_jacobian, x_shape, **constant),
         Entry("inverse", second, bijector.inverse, y_shape),
-        Entry("inverse log-det", second, bijector.inverse_log_det_jacobian, y_shape),
+        Entry("inverse log-det", second, bijector.inverse_log_det_jacobian, y_shape, **constant),
     ]
     return Target(name, dtype, bijector, directions, entries, parameters.logarithms)
+
+
+def _log_det_varies(direction, dtype):
+    draws = np.random.default_rng(0).normal(size=[2, *direction.event_shape])
+    log_dets = direction.call(direction.domain(tf.constant(draws, dtype)))[-1].numpy()
+    return log_dets[0] != log_dets[1]
 
 
 def _make_recipe(name, dtype, **settings):
@@ -215,7 +228,9 @@ def _of_recipe(name: str, dtype: tf.DType) -> Target:
         ),
     ]
     entries = [Entry("log_prob", "[xy]", flow.log_prob, shape, is_ours=False)]
-    return Target(name, dtype, flow, directions, entries)
+    # NICE's: its exponential is TFP's own, and overflows.
+    logarithms = [v for v in flow.trainable_variables if v.name.startswith("log_scale")]
+    return Target(name, dtype, flow, directions, entries, logarithms)
 
 
 def _of_conditional_recipe(name: str, dtype: tf.DType) -> Target:
@@ -237,9 +252,13 @@ def _of_conditional_recipe(name: str, dtype: tf.DType) -> Target:
         is_density=True,
         context_size=_CONTEXT,
     )
+
+    def at_zeros(context):
+        return flow(context).log_prob(tf.zeros(shape, dtype))
+
     given = flow(tf.zeros([_CONTEXT], dtype))
     entries = [
-        Entry("the flow", "context", flow, (_CONTEXT,), casts=True),
+        Entry("the flow", "context", at_zeros, (_CONTEXT,), casts=True),
         Entry("log_prob", "[xy]", given.log_prob, shape, is_ours=False),
     ]
     return Target(f"{name}, context", dtype, flow, [direction], entries)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfp_flows.bijectors._replay import step_gradients
 from tfp_flows.bijectors._steps import Step
+from tfp_flows.numerics import sum_to_shape_of
 
 
 def run(steps: Sequence[Step], x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -90,7 +91,7 @@ def _walk_back(steps, sources, x, y, dy, dlog_det):
                 totals[source.ref()] = gradient if total is None else total + gradient
                 done.append(totals[source.ref()])
         y = _after(done, y)
-    return [_sum_to_shape(dy, x), *(totals[source.ref()] for source in sources)]
+    return [sum_to_shape_of(x, dy), *(totals[source.ref()] for source in sources)]
 
 
 def _after(done, value):
@@ -113,16 +114,6 @@ def _run_unrecorded(steps, x):
         with tf.init_scope():  # it pauses the tapes, and changes nothing else in eager mode
             return run(steps, x)
     return run(steps, x)
-
-
-def _sum_to_shape(dx, x):
-    """The gradient of `x` from that of `x` broadcast to more dimensions."""
-    if dx.shape.is_fully_defined() and dx.shape == x.shape:
-        return dx
-    with tf.GradientTape() as tape:
-        tape.watch(x)
-        broadcast = tf.broadcast_to(x, tf.shape(dx))
-    return tape.gradient(broadcast, x, output_gradients=dx)
 
 
 def _split_variables(gradients, variables):

@@ -7,6 +7,7 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least
+from tfp_flows.inference._arguments import check_is_flow
 from tfp_flows.inference.latents import latent_space
 
 
@@ -130,11 +131,7 @@ def neutra_kernel(
     Bad Geometry in Hamiltonian Monte Carlo Using Neural Transport, 2019, arXiv:1903.03704, section
     3.
     """
-    if not isinstance(getattr(flow, "bijector", None), tfp.bijectors.Bijector):
-        raise TypeError(
-            "Argument `flow`: expected a tfd.TransformedDistribution, received "
-            f"{type(flow).__name__}."
-        )
+    check_is_flow(flow)
     if flow.batch_shape.rank != 0 or flow.event_shape.rank != 1:
         raise ValueError(
             "Argument `flow`: expected batch shape [] and events [D], received batch shape "

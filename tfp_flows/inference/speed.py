@@ -4,10 +4,10 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least
+from tfp_flows.inference._arguments import check_is_flow
 
 
 def samples_per_second(
@@ -44,11 +44,7 @@ def samples_per_second(
     print(f"{tff.inference.samples_per_second(flow, 100, num_repeats=3):.0f} samples/s")
     ```
     """
-    if not isinstance(getattr(flow, "bijector", None), tfb.Bijector):
-        raise TypeError(
-            "Argument `flow`: expected a tfd.TransformedDistribution, received "
-            f"{type(flow).__name__}."
-        )
+    check_is_flow(flow)
     check_at_least(1, num_samples=num_samples, num_repeats=num_repeats)
     check_at_least(0, seed=seed)
     forward = tf.function(flow.bijector.forward, jit_compile=jit_compile, autograph=False)

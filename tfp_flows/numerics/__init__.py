@@ -1,5 +1,6 @@
 """Pure tensor functions: no class that holds state, no variable."""
 
+from tfp_flows.numerics.broadcasting import sum_to_shape_of
 from tfp_flows.numerics.contraction import invert_residual, log_det_plus_identity
 from tfp_flows.numerics.draws import stateless_normal, stateless_uniform
 from tfp_flows.numerics.hyperbolic import sech_squared, solve_linear_plus_tanh, tiny
@@ -20,6 +21,7 @@ from tfp_flows.numerics.products import row_times_matrix
 from tfp_flows.numerics.quadrature import integral_from_zero
 from tfp_flows.numerics.roots import solve_increasing
 from tfp_flows.numerics.runge_kutta import Solution, runge_kutta_4
+from tfp_flows.numerics.scaling import times_exp
 from tfp_flows.numerics.splines import Bin, bin_sizes, spline_forward, spline_inverse
 from tfp_flows.numerics.tanh_system import forward_preactivations, inverse_preactivations
 
@@ -58,6 +60,8 @@ __all__ = [
     "spline_inverse",
     "stateless_normal",
     "stateless_uniform",
+    "sum_to_shape_of",
+    "times_exp",
     "tiny",
     "unit_directions",
     "value_and_jacobian",

@@ -15,6 +15,7 @@ through K steps would give, at a fraction of its cost.
 
 import tensorflow as tf
 
+from tfp_flows.numerics.broadcasting import sum_to_shape_of
 from tfp_flows.numerics.hyperbolic import sech_squared, solve_linear_plus_tanh, tiny
 from tfp_flows.numerics.substitution import substitute
 
@@ -37,7 +38,8 @@ def forward_preactivations(r: tf.Tensor, gram: tf.Tensor) -> tf.Tensor:
         t, h = tf.tanh(live), sech_squared(live)
         transposed = tf.linalg.matrix_transpose(gram)
         abar = _solve_adjoint(transposed, da, h, tf.ones_like(h), backward=True)
-        return _sum_to(abar, r), _sum_to(_strictly_upper(_outer(t, abar, gram)), gram)
+        dgram = _strictly_upper(_outer(t, abar, gram))
+        return sum_to_shape_of(r, abar), sum_to_shape_of(gram, dgram)
 
     return a, grad
 
@@ -70,9 +72,9 @@ def inverse_preactivations(
         abar = _solve_adjoint(-tf.linalg.matrix_transpose(gram), da, h, slope)
         dgram = _strictly_upper(tf.linalg.matrix_transpose(_outer(t, abar, gram)))
         return (
-            _sum_to(abar, r),
-            _sum_to(-tf.linalg.matrix_transpose(dgram), gram),
-            _sum_to(-t * abar, m),
+            sum_to_shape_of(r, abar),
+            sum_to_shape_of(gram, -tf.linalg.matrix_transpose(dgram)),
+            sum_to_shape_of(m, -t * abar),
             tf.zeros_like(one_plus_m),
         )
 
@@ -106,11 +108,3 @@ def _outer(t, abar, gram):
 
 def _strictly_upper(matrix):
     return tf.linalg.band_part(matrix, 0, -1) - tf.linalg.band_part(matrix, 0, 0)
-
-
-def _sum_to(gradient, primal):
-    """Sums a gradient over the dimensions along which its primal was broadcast."""
-    if gradient.shape.is_fully_defined() and gradient.shape == primal.shape:
-        return gradient
-    axes, _ = tf.raw_ops.BroadcastGradientArgs(s0=tf.shape(primal), s1=tf.shape(gradient))
-    return tf.reshape(tf.reduce_sum(gradient, axis=axes), tf.shape(primal))

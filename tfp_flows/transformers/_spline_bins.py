@@ -4,9 +4,11 @@ import tensorflow as tf
 
 from tfp_flows.numerics import positive_above, splines
 
-# The least size of a bin as a fraction of the interval, and the least slope at a knot.
+# The least size of a bin as a fraction of the interval, and the limits of the slope at a knot.
 _MIN_SIZE = 1e-3
 _MIN_SLOPE = 1e-3
+# The inverse squares slopes, which may not overflow.
+_MAX_SLOPE = 1e9
 _MAX_BINS = 256
 
 
@@ -56,6 +58,6 @@ def find_bin(
         tf.reduce_sum(in_bin * widths, axis=-1),
         tf.reduce_sum(passed * heights[..., :-1], axis=-1) - bound,
         tf.reduce_sum(in_bin * heights, axis=-1),
-        positive_above(left_slope, _MIN_SLOPE),
-        positive_above(right_slope, _MIN_SLOPE),
+        positive_above(tf.minimum(left_slope, _MAX_SLOPE), _MIN_SLOPE),
+        positive_above(tf.minimum(right_slope, _MAX_SLOPE), _MIN_SLOPE),
     )

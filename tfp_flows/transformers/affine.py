@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfp_flows.numerics import positive_above
+from tfp_flows.numerics import positive_above, times_exp
 from tfp_flows.transformers.base import Transformer
 
 _MIN_SCALE = 1e-3
@@ -104,8 +104,8 @@ class ExponentialAffine(Transformer):
 
     def forward(self, x, params):
         log_scale = params[..., 0]
-        return tf.exp(log_scale) * x + params[..., 1], log_scale
+        return times_exp(x, log_scale) + params[..., 1], log_scale
 
     def inverse(self, y, params):
         log_scale = params[..., 0]
-        return tf.exp(-log_scale) * (y - params[..., 1]), -log_scale
+        return times_exp(y - params[..., 1], -log_scale), -log_scale

@@ -9,7 +9,9 @@ from tfp_flows.numerics import (
     logit_of_mixture,
     positive,
     solve_mixture,
+    times_exp,
 )
+from tfp_flows.transformers.affine import Affine
 from tfp_flows.transformers.base import Transformer
 
 
@@ -17,7 +19,7 @@ class LogisticMixtureCDF(Transformer):
     """The distribution function of a mixture of logistics, its logit, and an affine map: R -> R.
 
     ```none
-    y = s(a) logit(sum_k w_k sigmoid((x - m_k) / s_k)) + shift
+    y = scale(a) logit(sum_k w_k sigmoid((x - m_k) / s_k)) + shift
     w = softmax(raw weights),   s(p) = softplus(p + log(e - 1)),   s_k = s(raw scale)
     ```
 
@@ -25,7 +27,7 @@ class LogisticMixtureCDF(Transformer):
     parameters for each element: raw weights, locations `m_k` and raw scales, each times a fixed
     factor of its component, then the shift and `a`. Zeros give the identity. The factors differ
     between components, so that training can start there: equal components would get equal gradients
-    forever.
+    forever. The outer map is `Affine`'s, with its `scale`.
 
     The forward direction is the cheaper one, O(K) with its log-derivative. The inverse searches for
     a root between those of the components, at the cost of typically five to ten forward
@@ -61,23 +63,25 @@ class LogisticMixtureCDF(Transformer):
         check_at_least(1, num_components=num_components)
         self.num_components = num_components
         self.num_params = 3 * num_components + 2
+        self._affine = Affine()
 
     def forward(self, x, params):
-        components, scale, shift = self._split(params)
+        components, outer = self._split(params)
         value, log_derivative = _logit(x, *components)
-        return scale.value * value + shift, log_derivative + scale.log
+        y, log_scale = self._affine.forward(value, outer)
+        return y, log_derivative + log_scale
 
     def inverse(self, y, params):
-        components, scale, shift = self._split(params)
+        components, outer = self._split(params)
         log_weights, locations, log_slopes = components
-        target = (y - shift) * tf.exp(-scale.log)
+        target, log_scale = self._affine.inverse(y, outer)
         roots = locations + component_roots(target[..., tf.newaxis], log_slopes)
         x = solve_mixture(_logit, target, components, roots, tf.exp(log_weights))
         _, log_derivative = _logit(x, *components)
-        return x, -log_derivative - scale.log
+        return x, log_scale - log_derivative
 
     def _split(self, params):
-        """Returns what makes up the components, and scale and shift of the affine map."""
+        """Returns what makes up the components, and the parameters of the outer map."""
         num = self.num_components
         weights, locations, scales, outer = tf.split(params, [num, num, num, 2], axis=-1)
         gains = component_gains(num, params.dtype)
@@ -86,7 +90,7 @@ class LogisticMixtureCDF(Transformer):
             gains * locations,
             -positive(gains * scales).log,
         )
-        return components, positive(outer[..., 1]), outer[..., 0]
+        return components, outer
 
     def _settings(self):
         return (self.num_components,)
@@ -94,5 +98,5 @@ class LogisticMixtureCDF(Transformer):
 
 def _logit(x, log_weights, locations, log_slopes):
     # The difference first: it is exact near a location, however narrow the component.
-    z = (x[..., tf.newaxis] - locations) * tf.exp(log_slopes)
+    z = times_exp(x[..., tf.newaxis] - locations, log_slopes)
     return logit_of_mixture(z, log_weights, log_slopes)

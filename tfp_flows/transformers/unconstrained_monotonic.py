@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfp_flows._checks import check_at_least
-from tfp_flows.numerics import integral_from_zero, positive, solve_increasing
+from tfp_flows.numerics import integral_from_zero, solve_increasing
+from tfp_flows.transformers.affine import Affine
 from tfp_flows.transformers.base import Transformer
 
 # At zero parameters the units' transitions are spread over this part of [-bound, bound].
@@ -17,7 +18,7 @@ class UnconstrainedMonotonic(Transformer):
     """The integral of a positive network, by quadrature: R -> R.
 
     ```none
-    y = s(a) G(x) + shift,   G(x) = integral_0^x g(t) dt,   s(p) = softplus(p + log(e - 1))
+    y = scale(a) G(x) + shift,   G(x) = integral_0^x g(t) dt,   scale as in `Affine`
     g(t) = exp(sum_j v_j tanh(w_j (t - c_j)))
     v = raw v / sqrt(1 + H |raw v|^2 / max_log_slope^2),   so that sum_j |v_j| < max_log_slope
     w_j = max_rate sigmoid(raw w_j),   c_j = raw c_j + offset_j
@@ -91,15 +92,17 @@ class UnconstrainedMonotonic(Transformer):
         self.max_log_slope = float(max_log_slope)
         self.max_rate = max_rate(num_points, self.bound, self.max_log_slope)
         self.num_params = 3 * num_units + 2
+        self._affine = Affine()
 
     def forward(self, x, params):
-        network, scale, shift = self._split(params)
+        network, outer = self._split(params)
         value, log_derivative = self._integral(x, *network)
-        return scale.value * value + shift, log_derivative + scale.log
+        y, log_scale = self._affine.forward(value, outer)
+        return y, log_derivative + log_scale
 
     def inverse(self, y, params):
-        network, scale, shift = self._split(params)
-        target = (y - shift) * tf.exp(-scale.log)
+        network, outer = self._split(params)
+        target, log_scale = self._affine.inverse(y, outer)
         # G(0) = 0, and its slopes are bounded: see the docstring of the class.
         near = target / (1.5 * math.exp(self.max_log_slope))
         far = target / (0.5 * math.exp(-self.max_log_slope))
@@ -113,7 +116,7 @@ class UnconstrainedMonotonic(Transformer):
             start=target,
         )
         _, log_derivative = self._integral(x, *network)
-        return x, -log_derivative - scale.log
+        return x, log_scale - log_derivative
 
     def _integral(self, x, amplitudes, rates, centers):
         """Returns G(x), and the logarithm of its derivative."""
@@ -128,7 +131,7 @@ class UnconstrainedMonotonic(Transformer):
         return value + slope * (x - nearest), tf.math.log(slope)
 
     def _split(self, params):
-        """Returns the weights of the network `[..., 1, H]`, and scale and shift of the result."""
+        """Returns the weights of the network `[..., 1, H]`, and the parameters of the outer map."""
         num = self.num_units
         amplitudes, centers, rates, outer = tf.split(params, [num, num, num, 2], axis=-1)
         squares = tf.reduce_sum(amplitudes * amplitudes, axis=-1, keepdims=True)
@@ -140,7 +143,7 @@ class UnconstrainedMonotonic(Transformer):
             centers + tf.constant(offsets, params.dtype),
         )
         network = tuple(weights[..., tf.newaxis, :] for weights in network)  # one row for all nodes
-        return network, positive(outer[..., 1]), outer[..., 0]
+        return network, outer
 
     def _settings(self):
         return (self.num_units, self.num_points, self.bound, self.max_log_slope)
