@@ -29,6 +29,25 @@ FOUND = {
     "spline with steep knots": ("recipe neural_spline", rows("mixed", "mixed", parameters=1e-3)),
     # The root of a flat component overflowed, and was the end of the bracket.
     "flat component": ("bijector coupling_deep_sigmoid", rows("zero", parameters=30.0)),
+    # Zero times an exponential that overflowed.
+    "exponential scale": (
+        "bijector elementwise_exponential_affine",
+        Example((2,), (3,), seed=3, parameters=1e3, parameters_seed=3, double=False),
+    ),
+    # An outer scale of 1e-25, by which the search's target overflowed; and a component's slope.
+    "scale without a floor": (
+        "bijector coupling_logistic_mixture",
+        Example((5,), (14,), seed=0, parameters=30.0, parameters_seed=9, double=False),
+    ),
+    "steep component": (
+        "bijector coupling_logistic_mixture",
+        rows("mixed", seed=1, parameters=1e3, parameters_seed=3),
+    ),
+    # The square of a slope of 1e21.
+    "spline with vast slopes": (
+        "recipe neural_spline",
+        Example((6,), ("mixed",), seed=0, parameters=1e6, parameters_seed=0, double=False),
+    ),
     # TensorFlow's convolution of no images has the wrong shape.
     "no images": ("recipe glow", Example((0,), ("zero",), 0, 0.0, 0, False)),
     # The scale of the base underflowed.

@@ -10,7 +10,7 @@ def times_exp(x: tf.Tensor, log_scale: tf.Tensor) -> tf.Tensor:
     """Returns `x exp(log_scale)`, finite wherever the product can be represented.
 
     The exponential alone may overflow where the product does not, and zero times infinity is NaN.
-    Half of the exponent at a time reaches as far as any `x`, and zero stays zero; in gradients, too.
+    Half of the exponent at a time reaches as far as any `x`, and zero stays zero, in gradients too.
 
     Args:
       x: of any shape.
