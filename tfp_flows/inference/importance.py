@@ -8,7 +8,6 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from tfp_flows._checks import check_at_least
-from tfp_flows.diagnostics import log_normalizer
 
 
 class ImportanceSamples(NamedTuple):
@@ -26,7 +25,8 @@ class ImportanceSamples(NamedTuple):
     @property
     def relative_log_weights(self) -> np.ndarray:
         """The log-weights with mean weight 1, `[n]`: log(p / q) by the estimate of log Z."""
-        return self.log_weights - log_normalizer(self.log_weights).value
+        shifted = self.log_weights - np.max(self.log_weights)
+        return shifted - np.log(np.mean(np.exp(shifted)))
 
     def resample(self, num_samples: int, seed: int | None = None) -> np.ndarray:
         """Draws from the samples with their weights, with replacement.
