@@ -25,7 +25,7 @@ def _multiscale(p):
 def _batch_of_multiscale(p):
     """Levels whose parameters have a batch shape."""
     shift = tfb.Shift(p.real(2, 2, 1))
-    scale = tfb.Scale(log_scale=p.real(1, 1, 2))
+    scale = tfb.Scale(p.positive(1, 1, 2))
     level = tfb.Chain([shift, tfb.Invert(Squeeze([2, 2, 1], dtype=p.dtype))])
     return Multiscale([level, scale], [2, 2, 1])
 
