@@ -184,7 +184,8 @@ def main(argv=None) -> None:
     report = Report(
         options,
         f"A step of flows on D = {EVENT_SIZE}, hidden {list(HIDDEN_UNITS)}, batch {batch}, "
-        f"float32; {tff.diagnostics.describe_machine()}; `python benchmarks/memory.py`",
+        f"float32; {tff.diagnostics.describe_machine()}; `python benchmarks/memory.py --modes "
+        f"{' '.join(options.modes)} --depths {' '.join(map(str, options.depths))}`",
     )
     found = []
     for row in rows(options, batch):
