@@ -1,6 +1,7 @@
 """How much memory does a training step need, against depth, stored and reversible?
 
-    python benchmarks/memory.py [--quick] [--output FILE.md] [--kinds KIND ...] [--depths N ...]
+    python benchmarks/memory.py [--quick] [--output FILE.md] [--kinds KIND ...]
+        [--modes MODE ...] [--depths N ...] [--keep]
 
 Flows of growing depth, as they are and as `flows.reversible(flow)`. A step is the loss, its
 gradient and plain gradient descent. Every figure of memory has a process of its own, which runs the
@@ -10,10 +11,12 @@ GPU it is the allocator's peak, else the peak of the resident set, from a memory
 gives pages back at once (Linux only); times are taken in other processes, with the usual allocator,
 of both flows in turns. The error is the largest difference of two gradients' entries over the
 largest entry, with weights away from their initial values. The networks are smooth: with ReLU, one
-preactivation of millions that rounding moves across zero is an error of 1e-4.
+preactivation of millions that rounding moves across zero is an error of 1e-4. With `--keep`, rows
+of other kinds and modes in the table at `--output` stay.
 """
 
 import argparse
+import csv
 import ctypes
 import pathlib
 import time
@@ -171,12 +174,27 @@ def rows(options, batch: int):
                 )
 
 
+def kept_rows(options) -> list[list[str | float]]:
+    """Rows of a former run of other kinds and modes."""
+    path = options.output and options.output.with_suffix(".csv")
+    if not (options.keep and path and path.exists()):
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        _, *rows = csv.reader(file)
+    return [
+        [kind, mode, int(depth), *map(float, numbers)]
+        for kind, mode, depth, *numbers in rows
+        if kind not in options.kinds or mode not in options.modes
+    ]
+
+
 def main(argv=None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=["affine"])
     parser.add_argument("--modes", nargs="+", choices=("eager", "graph", "XLA"))
     parser.add_argument("--depths", nargs="+", type=int)
     parser.add_argument("--rounds", type=int, default=5, help="timed steps")
+    parser.add_argument("--keep", action="store_true", help="keep other rows of the table")
     options = parse_options(__doc__, argv, parser)
     options.modes = options.modes or (["graph"] if options.quick else ["graph", "XLA"])
     options.depths = options.depths or ([2] if options.quick else [8, 32, 128, 512])
@@ -184,10 +202,9 @@ def main(argv=None) -> None:
     report = Report(
         options,
         f"A step of flows on D = {EVENT_SIZE}, hidden {list(HIDDEN_UNITS)}, batch {batch}, "
-        f"float32; {tff.diagnostics.describe_machine()}; `python benchmarks/memory.py --modes "
-        f"{' '.join(options.modes)} --depths {' '.join(map(str, options.depths))}`",
+        f"float32; {tff.diagnostics.describe_machine()}; `python benchmarks/memory.py`",
     )
-    found = []
+    found = kept_rows(options)
     for row in rows(options, batch):
         found.append(row)
         report.table(
