@@ -174,7 +174,7 @@ def rows(options, batch: int):
                 )
 
 
-def kept_rows(options) -> list[list[str | float]]:
+def kept_rows(options) -> list[list[str | float | None]]:
     """Rows of a former run of other kinds and modes."""
     path = options.output and options.output.with_suffix(".csv")
     if not (options.keep and path and path.exists()):
@@ -182,7 +182,7 @@ def kept_rows(options) -> list[list[str | float]]:
     with path.open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file)
     return [
-        [kind, mode, int(depth), *map(float, numbers)]
+        [kind, mode, int(depth), *(float(cell) if cell else None for cell in numbers)]
         for kind, mode, depth, *numbers in rows
         if kind not in options.kinds or mode not in options.modes
     ]

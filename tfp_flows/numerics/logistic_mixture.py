@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfp_flows.numerics.roots import solve_increasing
+from tfp_flows.numerics.scaling import times_exp
 
 
 def component_gains(num_components: int, dtype: tf.DType) -> tf.Tensor:
@@ -75,8 +76,7 @@ def component_roots(z: tf.Tensor, log_slopes: tf.Tensor) -> tf.Tensor:
       `[..., K]`, finite wherever `z` is, and infinite where `z` is.
     """
     largest = np.finfo(z.dtype.as_numpy_dtype).max
-    roots = z * tf.exp(tf.minimum(-log_slopes, 0.75 * np.log(largest)))
-    roots = tf.clip_by_value(roots, -0.25 * largest, 0.25 * largest)
+    roots = tf.clip_by_value(times_exp(z, -log_slopes), -0.25 * largest, 0.25 * largest)
     return tf.where(tf.math.is_inf(z), z, roots)
 
 
