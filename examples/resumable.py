@@ -19,13 +19,13 @@ def fit_resumably(
     data: Any,
     *,
     epochs: int,
-    monitor: str,
+    monitor: str | None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     **settings: Any,
 ) -> tuple[Log, list[str]]:
     """Trains a model, or what is left of that, and gives it the weights of its best epoch.
 
-    Everything that the next start needs lies in `folder`: a backup of the last epoch, the best
+    Everything that the next start needs lies in `folder`: a backup of the last epoch, those
     weights, the log, and on which machines the training has been.
 
     Args:
@@ -33,7 +33,7 @@ def fit_resumably(
       folder: made if it is not there.
       data: as `fit` takes it.
       epochs: of the whole training.
-      monitor: the metric whose smallest value the best epoch has.
+      monitor: the metric whose smallest value the best epoch has; None to take the last one.
       callbacks: others beside those that are needed here.
       **settings: of `fit`.
 
@@ -42,15 +42,17 @@ def fit_resumably(
     """
     folder.mkdir(parents=True, exist_ok=True)
     log, best, machines = (folder / n for n in ("log.csv", "best.weights.h5", "machines.txt"))
-    before = [row[monitor] for row in read_log(log)] if log.exists() else []
+    before = read_log(log) if log.exists() else []
     if len(before) < epochs:
         with machines.open("a", encoding="utf-8") as file:
             file.write(tff.diagnostics.describe_machine() + "\n")
         needed = [
             keras.callbacks.BackupAndRestore(folder / "backup"),
             keras.callbacks.ModelCheckpoint(
-                best, monitor, mode="min", save_best_only=True, save_weights_only=True,
-                initial_value_threshold=min(before, default=None),
+                best, monitor or "loss", mode="min", save_best_only=bool(monitor),
+                save_weights_only=True,
+                initial_value_threshold=min((row[monitor] for row in before), default=None)
+                if monitor else None,
             ),
             stopwatch(),
             keras.callbacks.CSVLogger(log, append=True),
