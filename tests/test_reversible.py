@@ -1,6 +1,7 @@
 """Chains that keep no activations: the gradients of the plain ones, and what is kept."""
 
 import functools
+import re
 import weakref
 
 import keras
@@ -172,6 +173,44 @@ def test_what_a_tape_keeps(kind, num_kept):
     assert np.all(np.isfinite(tape.gradient(loss, network.kernel)))
     # Layers are couplings: forward, and once more backwards, value and inverse from one run.
     assert len(network.outputs) == (8 if num_kept else 16)
+
+
+def test_what_a_compiled_step_keeps():
+    """No copies of the weights, to write over them, nor all that the log-dets are made of."""
+    flow = tff.flows.reversible(make("real_nvp", 64, num_layers=6))
+    matrices = [v for v in variables(flow) if v.shape.rank == 2]
+
+    @tf.function(jit_compile=True, autograph=False)
+    def step(x):
+        loss, (_, *gradients) = density(flow, x)
+        for variable, gradient in zip(variables(flow), gradients, strict=True):
+            variable.assign_sub(0.01 * gradient)
+        return loss
+
+    program = step.experimental_get_compiler_ir(points(7, 64))(stage="optimized_hlo")
+    _, _, program = program.partition("\nENTRY ")
+    copied = re.findall(r"= f32\[(\d+,\d+)\]\S+ copy\(%arg", program)
+    assert not {"{},{}".format(*v.shape) for v in matrices}.intersection(copied)
+    operands = re.findall(r" fusion\((%[^)]*)\)", program)
+    assert max(names.count("%") for names in operands) <= 10  # not of all layers
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_one_example_that_is_not_a_number(jit_compile):
+    """The others' values and gradients do not see it."""
+    flow = make("real_nvp", 3)
+    perturb(flow, 0.1)
+
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            log_prob = tff.flows.reversible(flow).log_prob(x)
+        return log_prob, tape.gradient(log_prob, x)
+
+    x = points(4, 3)
+    spoiled = tf.concat([x[:1] * np.nan, x[1:]], axis=0)
+    gradient = tf.function(gradient, jit_compile=jit_compile, autograph=False)
+    assert_same([part[1:] for part in gradient(spoiled)], [part[1:] for part in gradient(x)])
 
 
 def test_fit_and_weights(tmp_path):

@@ -10,23 +10,34 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from tfp_flows.bijectors._order import after, ends, materialize
 from tfp_flows.bijectors._replay import step_gradients
 from tfp_flows.bijectors._steps import Step
 from tfp_flows.numerics import sum_to_shape_of
 
 
-def run(steps: Sequence[Step], x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def run(
+    steps: Sequence[Step], x: tf.Tensor, is_ordered: bool = False
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Runs the steps one after the other.
+
+    Args:
+      steps: the steps.
+      x: the first one's argument.
+      is_ordered: whether each step waits until the log-dets of those before it are added up. XLA
+        would keep them all and add them in the end.
 
     Returns:
       The last value, and the sum of the log-dets, which has every dimension left of the event.
     """
-    log_dets = []
+    total = tf.zeros([], x.dtype)
     for step in steps:
         x, log_det = step(x)
-        log_dets.append(log_det)
-    one_element = (..., *[0] * steps[-1].output_event_ndims)
-    return x, sum(log_dets, tf.zeros_like(x[one_element]))
+        total = total + log_det
+        if is_ordered:
+            total = materialize(total)
+            x = after(total[(..., *[tf.newaxis] * step.output_event_ndims)], x)
+    return x, total + tf.zeros_like(x[(..., *[0] * steps[-1].output_event_ndims)])
 
 
 def run_reversibly(steps: Sequence[Step], x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -84,28 +95,20 @@ def _walk_back(steps, sources, x, y, dy, dlog_det):
     totals = {source.ref(): None for source in sources}
     for step in reversed(steps):
         y, dy, contributions = step_gradients(step, y, dy, dlog_det)
-        done = [dy]
+        arrived, done = ends(dy), [dy]
         for source, gradient in contributions:
             if gradient is not None:
-                total, gradient = totals.get(source.ref()), tf.convert_to_tensor(gradient)
+                # Weights may be written over when nothing is left to read them. XLA copies them
+                # all beforehand, unless what is written comes after whatever reads them.
+                gradient = after(arrived, tf.convert_to_tensor(gradient))
+                total = totals.get(source.ref())
                 totals[source.ref()] = gradient if total is None else total + gradient
                 done.append(totals[source.ref()])
-        y = _after(done, y)
+        # Without an order, all steps would be run again at once, and kept until their gradients
+        # arrive.
+        with tf.control_dependencies(done):
+            y = after(arrived, y)
     return [sum_to_shape_of(x, dy), *(totals[source.ref()] for source in sources)]
-
-
-def _after(done, value):
-    """The value, but not before other tensors are there.
-
-    Without an order, all steps would be run again at once, and kept until their gradients arrive. A
-    graph follows control dependencies. XLA drops them, but follows data: it cannot know that the
-    number that is added is zero, since it is not if `done[0]` is NaN.
-    """
-    if tf.executing_eagerly():
-        return value
-    with tf.control_dependencies(done):
-        element = tf.reduce_sum(tf.reshape(done[0], [-1])[:1])
-        return value + tf.minimum(tf.abs(element), 0.0)
 
 
 def _run_unrecorded(steps, x):
@@ -113,7 +116,7 @@ def _run_unrecorded(steps, x):
     if tf.executing_eagerly():
         with tf.init_scope():  # it pauses the tapes, and changes nothing else in eager mode
             return run(steps, x)
-    return run(steps, x)
+    return run(steps, x, is_ordered=True)
 
 
 def _split_variables(gradients, variables):
