@@ -104,11 +104,11 @@ def rows_of_parameters(
             f"parameters of {transformer!r}), received shape {tuple(static)}."
         )
     output = tf.cast(output, dtype)
-    rows = tf.concat([tf.shape(output)[:-1], [channels, num_params]], axis=0)
-    params = tf.reshape(output, rows)
-    if static.rank is not None:
-        params = tf.ensure_shape(params, static[:-1].concatenate([channels, num_params]))
-    return params
+    rows = static[:-1].concatenate([channels, num_params])
+    if rows.is_fully_defined():
+        return tf.reshape(output, rows)
+    params = tf.reshape(output, tf.concat([tf.shape(output)[:-1], [channels, num_params]], axis=0))
+    return tf.ensure_shape(params, rows)
 
 
 class Conditioner(tf.Module):

@@ -69,9 +69,11 @@ class ChannelSplit:
         """Returns what the conditioner sees and what is transformed."""
         if self._order is not None:
             x = permute(x, self._order)
+        # A split, not slices: its gradient is one concatenation.
         if self._kept_first:
-            return x[..., : self._num_kept], x[..., self._num_kept :]
-        return x[..., self._num_transformed :], x[..., : self._num_transformed]
+            return tuple(tf.split(x, [self._num_kept, self._num_transformed], axis=-1))
+        transformed, kept = tf.split(x, [self._num_transformed, self._num_kept], axis=-1)
+        return kept, transformed
 
     def merge(self, x: tf.Tensor, kept: tf.Tensor, transformed: tf.Tensor) -> tf.Tensor:
         """Puts the transformed part back beside the kept one."""

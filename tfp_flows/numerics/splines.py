@@ -51,8 +51,8 @@ def bin_sizes(raw: tf.Tensor, total: float, min_fraction: float) -> tf.Tensor:
     Returns:
       The sizes, `[..., B]`, which add up to `total`.
     """
-    num_bins = raw.shape[-1]
-    return total * (min_fraction + (1.0 - num_bins * min_fraction) * tf.nn.softmax(raw, axis=-1))
+    least = total * min_fraction
+    return least + (total - raw.shape[-1] * least) * tf.nn.softmax(raw, axis=-1)
 
 
 def spline_forward(at: Bin, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

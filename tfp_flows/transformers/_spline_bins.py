@@ -24,7 +24,7 @@ def find_bin(
     value: tf.Tensor,
     widths: tf.Tensor,
     heights: tf.Tensor,
-    raw_slopes: tf.Tensor,
+    slopes: tf.Tensor,
     bound: float,
     by_height: bool,
 ) -> splines.Bin:
@@ -34,7 +34,8 @@ def find_bin(
       value: points in [-bound, bound].
       widths: `[..., B]`, unconstrained.
       heights: `[..., B]`, unconstrained.
-      raw_slopes: `[..., B + 1]`, unconstrained slopes at all knots.
+      slopes: unconstrained slopes at the knots: `[..., B - 1]` at the inner ones, if the slope at
+        both ends is one; or `[..., B]`, where the last knot has that of the first one.
       bound: half the length of the interval.
       by_height: whether the points are values of the spline instead of arguments.
 
@@ -43,21 +44,31 @@ def find_bin(
     """
     widths = splines.bin_sizes(widths, 2.0 * bound, _MIN_SIZE)
     heights = splines.bin_sizes(heights, 2.0 * bound, _MIN_SIZE)
-    # The bin is constant between knots: no gradient goes through the search.
+    # The bin is constant between knots: no gradient goes through the search. Nor through anything
+    # that is sliced or joined here, whose gradients would cost a pass over all bins each.
     searched = tf.stop_gradient(heights if by_height else widths)[..., :-1]
     knots = tf.cumsum(searched, axis=-1) - bound
     # One for each inner knot that the point has passed, that is for each bin to the left of it.
     passed = tf.cast(value[..., tf.newaxis] >= knots, value.dtype)
     one = tf.ones_like(passed[..., :1])
-    in_bin = tf.concat([one, passed], axis=-1) - tf.concat([passed, 0.0 * one], axis=-1)
+    to_the_left = tf.concat([passed, 0.0 * one], axis=-1)
+    in_bin = tf.concat([one, passed], axis=-1) - to_the_left
     # The slopes are picked unconstrained: two softplus for each point, not B + 1.
-    left_slope = tf.reduce_sum(in_bin * raw_slopes[..., :-1], axis=-1)
-    right_slope = tf.reduce_sum(in_bin * raw_slopes[..., 1:], axis=-1)
+    left_slope, right_slope = (
+        tf.reduce_sum(at * slopes, axis=-1) for at in _ends(in_bin, slopes.shape[-1])
+    )
     return splines.Bin(
-        tf.reduce_sum(passed * widths[..., :-1], axis=-1) - bound,
+        tf.reduce_sum(to_the_left * widths, axis=-1) - bound,
         tf.reduce_sum(in_bin * widths, axis=-1),
-        tf.reduce_sum(passed * heights[..., :-1], axis=-1) - bound,
+        tf.reduce_sum(to_the_left * heights, axis=-1) - bound,
         tf.reduce_sum(in_bin * heights, axis=-1),
         positive_above(tf.minimum(left_slope, _MAX_SLOPE), _MIN_SLOPE),
         positive_above(tf.minimum(right_slope, _MAX_SLOPE), _MIN_SLOPE),
     )
+
+
+def _ends(in_bin, num_slopes):
+    """One for the knot at the left end of the bin, and one for that at the right end."""
+    if num_slopes < in_bin.shape[-1]:
+        return in_bin[..., 1:], in_bin[..., :-1]
+    return in_bin, tf.roll(in_bin, 1, axis=-1)

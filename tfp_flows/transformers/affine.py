@@ -67,12 +67,16 @@ class Affine(Transformer):
     num_params = 2
 
     def forward(self, x, params):
-        scale = positive_above(params[..., 1], _MIN_SCALE)
-        return x * scale + params[..., 0], tf.math.log(scale)
+        shift, scale = self._parts(params)
+        return x * scale + shift, tf.math.log(scale)
 
     def inverse(self, y, params):
-        scale = positive_above(params[..., 1], _MIN_SCALE)
-        return (y - params[..., 0]) / scale, -tf.math.log(scale)
+        shift, scale = self._parts(params)
+        return (y - shift) / scale, -tf.math.log(scale)
+
+    def _parts(self, params):
+        shift, raw_scale = tf.unstack(params, num=2, axis=-1)
+        return shift, positive_above(raw_scale, _MIN_SCALE)
 
 
 class ExponentialAffine(Transformer):
@@ -103,9 +107,9 @@ class ExponentialAffine(Transformer):
     num_params = 2
 
     def forward(self, x, params):
-        log_scale = params[..., 0]
-        return times_exp(x, log_scale) + params[..., 1], log_scale
+        log_scale, shift = tf.unstack(params, num=2, axis=-1)
+        return times_exp(x, log_scale) + shift, log_scale
 
     def inverse(self, y, params):
-        log_scale = params[..., 0]
-        return times_exp(y - params[..., 1], -log_scale), -log_scale
+        log_scale, shift = tf.unstack(params, num=2, axis=-1)
+        return times_exp(y - shift, -log_scale), -log_scale

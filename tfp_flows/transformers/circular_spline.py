@@ -71,10 +71,9 @@ class CircularRationalQuadraticSpline(Transformer):
         widths, heights, slopes, phase = tf.split(
             params, [num_bins, num_bins, num_bins, 1], axis=-1
         )
-        raw_slopes = tf.concat([slopes, slopes[..., :1]], axis=-1)
 
         def evaluate(value, direction, by_height):
-            at = find_bin(value, widths, heights, raw_slopes, _pi(value), by_height)
+            at = find_bin(value, widths, heights, slopes, _pi(value), by_height)
             return direction(at, value)
 
         return evaluate, _wrap(phase[..., 0])

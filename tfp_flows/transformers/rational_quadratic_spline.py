@@ -62,18 +62,15 @@ class RationalQuadraticSpline(Transformer):
         return self._evaluate(y, params, splines.spline_inverse, by_height=True)
 
     def _evaluate(self, value, params, direction, by_height):
-        # Outside of the interval the formula sees the nearest end, so that its gradients stay
-        # finite where they are not used.
+        # Outside of the interval the formula sees its middle, so that its gradients stay finite
+        # where they are not used.
         inside = tf.abs(value) < self.bound
-        clipped = tf.clip_by_value(value, -self.bound, self.bound)
-        widths, heights, inner = tf.split(
+        seen = tf.where(inside, value, tf.zeros_like(value))
+        widths, heights, slopes = tf.split(
             params, [self.num_bins, self.num_bins, self.num_bins - 1], axis=-1
         )
-        # Zero is the raw value of slope one, which both ends have.
-        end = tf.zeros_like(inner[..., :1])
-        raw_slopes = tf.concat([end, inner, end], axis=-1)
-        at = find_bin(clipped, widths, heights, raw_slopes, self.bound, by_height)
-        result, log_slope = direction(at, clipped)
+        at = find_bin(seen, widths, heights, slopes, self.bound, by_height)
+        result, log_slope = direction(at, seen)
         return tf.where(inside, result, value), tf.where(inside, log_slope, tf.zeros_like(value))
 
     def _settings(self):
