@@ -134,12 +134,13 @@ class _Point(NamedTuple):
 
 
 def _locate(at, x):
-    return _point(at, (x - at.left) / at.width, (at.left + at.width - x) / at.width)
+    t, u = (d / at.width for d in _distances(x, at.left, at.width))
+    return _point(at, t, u)
 
 
 def _find(at, y):
     slope = at.height / at.width
-    below, above = (y - at.bottom) / at.height, (at.bottom + at.height - y) / at.height
+    below, above = (d / at.height for d in _distances(y, at.bottom, at.height))
     # The ratio t / u is the positive root of `a r^2 + b r - c = 0` with
     a, c = slope * above, slope * below
     b = at.left_slope * above - at.right_slope * below
@@ -149,6 +150,11 @@ def _find(at, y):
     t = tf.where(b < 0.0, sum_, 2.0 * c)
     u = tf.where(b < 0.0, 2.0 * a, sum_)
     return _point(at, t / (t + u), u / (t + u))
+
+
+def _distances(value, start, size):
+    """To both ends of a bin; zero, where rounding has put the value on an end's other side."""
+    return tf.maximum(value - start, 0.0), tf.maximum(start + size - value, 0.0)
 
 
 def _point(at, t, u):
