@@ -64,7 +64,8 @@ def test_the_gallery_is_what_the_stored_tables_say(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_training_goes_on_after_its_last_epoch(monkeypatch, tmp_path):
+@pytest.mark.parametrize("monitor", ["nats", None])
+def test_a_training_goes_on_after_its_last_epoch(monitor, monkeypatch, tmp_path):
     import keras
     import numpy as np
 
@@ -88,7 +89,7 @@ def test_a_training_goes_on_after_its_last_epoch(monkeypatch, tmp_path):
         watching = keras.callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
         try:
             log, machines = resumable.fit_resumably(
-                model, tmp_path / "run", x, epochs=4, monitor="nats", callbacks=[watching],
+                model, tmp_path / "run", x, epochs=4, monitor=monitor, callbacks=[watching],
                 batch_size=32, verbose=0,
             )  # fmt: skip
         except KeyboardInterrupt:
