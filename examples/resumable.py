@@ -43,6 +43,7 @@ def fit_resumably(
     folder.mkdir(parents=True, exist_ok=True)
     log, best, machines = (folder / n for n in ("log.csv", "best.weights.h5", "machines.txt"))
     before = read_log(log) if log.exists() else []
+    scores = [row[monitor] for row in before] if monitor else []
     if len(before) < epochs:
         with machines.open("a", encoding="utf-8") as file:
             file.write(tff.diagnostics.describe_machine() + "\n")
@@ -50,9 +51,7 @@ def fit_resumably(
             keras.callbacks.BackupAndRestore(folder / "backup"),
             keras.callbacks.ModelCheckpoint(
                 best, monitor or "loss", mode="min", save_best_only=bool(monitor),
-                save_weights_only=True,
-                initial_value_threshold=min((row[monitor] for row in before), default=None)
-                if monitor else None,
+                save_weights_only=True, initial_value_threshold=min(scores, default=None),
             ),
             stopwatch(),
             keras.callbacks.CSVLogger(log, append=True),

@@ -96,10 +96,11 @@ def train(options, settings, folder):
     )
     num_samples = options.importance_samples
     log_p = vae.importance_log_prob(test, num_samples, chunk_size=100, batch_size=250, seed=0)
+    chosen = min(log, key=lambda row: row[VALIDATION]) if is_validated else log[-1]
     result = settings | {
         "updates": options.epochs * options.steps,
         "hours": sum(row["seconds"] for row in log) / 3600.0,
-        "epoch": int(np.argmin([row.get(VALIDATION, -row["epoch"]) for row in log])) + 1,
+        "epoch": int(chosen["epoch"]) + 1,
         "neg_elbo": vae.evaluate(test, verbose=0, return_dict=True)["neg_elbo"],
         "neg_log_prob": -log_p.mean(),
         "command": options.command,
@@ -117,11 +118,11 @@ def collect(options):
         published = PAPER.get((posterior, num_layers), (math.nan, math.nan))
         label = f"{posterior}, K = {num_layers}" if num_layers else "none"
         updates = result["updates"] / len(log) * np.array([row["epoch"] for row in log])
-        curve = np.array([row.get(VALIDATION, math.nan) for row in log])
-        shown = updates >= 0.1 * updates[-1]  # what is before is off the scale of the rest
         unusual = ((n, v) for n, v in zip(SETTINGS[2:], others, strict=True) if v != FULL[n])
         kind = ", ".join(f"{name} {value}" for name, value in unusual)
-        if not np.isnan(curve).all():
+        if VALIDATION in log[0]:
+            curve = np.array([row[VALIDATION] for row in log])
+            shown = updates >= 0.1 * updates[-1]  # what is before is off the scale of the rest
             curves[f"{label} ({kind})" if kind else label] = (updates[shown], curve[shown])
         nats = (result["neg_elbo"], result["neg_log_prob"], *published)
         budget = (f"{result['updates']:,}", f"{result['hours']:.1f}", result["epoch"])

@@ -3,7 +3,7 @@
 A graph follows control dependencies. XLA drops them, and on CPUs its barriers, too, but it follows
 data. So a value is made to depend on another tensor in a way that a compiler does not see through,
 and that changes nothing, even where either is NaN. In eager mode, whose order is that of the
-program, nothing is done.
+program, `after` and `ends` do nothing.
 """
 
 import tensorflow as tf
@@ -21,6 +21,8 @@ def ends(tensor: tf.Tensor) -> tf.Tensor:
 
     One alone may belong to a part that is there before the others, as half of a coupling's value.
     """
+    if tf.executing_eagerly():
+        return tensor
     flat = tf.reshape(tensor, [-1])
     return materialize(tf.reduce_sum(flat[:1]) + tf.reduce_sum(flat[-1:]))
 
@@ -31,8 +33,6 @@ def materialize(tensor: tf.Tensor) -> tf.Tensor:
     A sum it would compute again in each of them, and keep its terms until then; a quotient is too
     expensive for that.
     """
-    if tf.executing_eagerly():
-        return tensor
     return tensor / tf.where(_never(tensor), 2 * tf.ones_like(tensor), tf.ones_like(tensor))
 
 

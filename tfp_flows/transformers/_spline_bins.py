@@ -69,6 +69,6 @@ def find_bin(
 
 def _ends(in_bin, num_slopes):
     """One for the knot at the left end of the bin, and one for that at the right end."""
-    if num_slopes < in_bin.shape[-1]:
+    if num_slopes < in_bin.shape[-1]:  # of the outer knots, zero: the raw value of slope one
         return in_bin[..., 1:], in_bin[..., :-1]
     return in_bin, tf.roll(in_bin, 1, axis=-1)
