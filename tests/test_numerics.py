@@ -99,7 +99,7 @@ def test_triangular_systems(num_layers, batched):
     gram = 0.5 * rng.normal(size=(5, num_layers, num_layers) if batched else [num_layers] * 2)
     m = np.expm1(rng.normal(size=num_layers))
 
-    a = numerics.forward_preactivations(tf.constant(r), tf.constant(gram)).numpy()
+    a = numerics.forward_preactivations(tf.constant(r.T), tf.constant(gram)).numpy().T
     upper = np.triu(gram, 1)
     np.testing.assert_allclose(
         a - np.einsum("bj,...jk->bk" if not batched else "bj,bjk->bk", np.tanh(a), upper),
@@ -107,7 +107,8 @@ def test_triangular_systems(num_layers, batched):
         atol=1e-12,
     )
 
-    a = numerics.inverse_preactivations(*map(tf.constant, (r, gram, m, m + 1.0))).numpy()
+    arguments = (r.T, gram, m[:, np.newaxis], m[:, np.newaxis] + 1.0)
+    a = numerics.inverse_preactivations(*map(tf.constant, arguments)).numpy().T
     lower = np.tril(gram, -1)
     coupled = np.einsum("bj,...jk->bk" if not batched else "bj,bjk->bk", np.tanh(a), lower)
     np.testing.assert_allclose(a + m * np.tanh(a) + coupled, r, atol=1e-12)

@@ -7,11 +7,14 @@ import tensorflow as tf
 from tfp_flows import _tfp
 from tfp_flows.bijectors._layers import LayerBijector
 from tfp_flows.numerics import (
+    Positive,
+    combination,
     forward_preactivations,
     inverse_preactivations,
+    layers_first,
     log_interpolation,
     positive,
-    row_times_matrix,
+    projections,
     safe_norm,
     sech_squared,
 )
@@ -204,28 +207,38 @@ class Planar(_PlanarLayers, _tfp.AutoCompositeTensorBijector):
         }
 
 
+# What there is for each layer and point is `[K, ...]` here, with the layers first.
+
+
 def _forward(x, w, u, b):
     u_hat, s = _invertible(w, u)
     gram = tf.matmul(u_hat, w, transpose_b=True)  # u^_j . w_k
-    a = forward_preactivations(row_times_matrix(x, w, transpose=True) + b, gram)
+    x, b, s = _of_one_rank(x, b, s, gram)
+    a = forward_preactivations(projections(x, w) + b, gram)
     t = tf.tanh(a)
-    return x + row_times_matrix(t, u_hat), _log_det(a, t, s)
+    return x + combination(t, u_hat), _log_det(a, t, s)
 
 
 def _inverse(y, w, u, b):
     u_hat, s = _invertible(w, u)
     gram = tf.matmul(u_hat, w, transpose_b=True)  # u^_j . w_k
-    a = inverse_preactivations(
-        row_times_matrix(y, w, transpose=True) + b, gram, s.minus_one, s.value
-    )
+    y, b, s = _of_one_rank(y, b, s, gram)
+    a = inverse_preactivations(projections(y, w) + b, gram, s.minus_one, s.value)
     t = tf.tanh(a)
-    x = _sharpen(y - row_times_matrix(t, u_hat), a[..., 0], t, w[..., 0, :], u_hat, b[..., 0])
+    x = _sharpen(y - combination(t, u_hat), a[0], t, w[..., 0, :], u_hat, b[0])
     return x, -_log_det(a, t, s)
+
+
+def _of_one_rank(x, b, s, gram):
+    """Points `[..., D]`, and what comes for each layer, whose leading dimensions broadcast."""
+    rank = max(x.shape.rank, b.shape.rank, gram.shape.rank - 1)
+    x = x[(*[tf.newaxis] * (rank - x.shape.rank), ...)]
+    return x, layers_first(b, rank), Positive(*(layers_first(v, rank) for v in s))
 
 
 def _log_det(a, t, s):
     """`sum_k log(1 + m_k sech(a_k)^2)`."""
-    return tf.reduce_sum(log_interpolation(s, sech_squared(a), t * t), axis=-1)
+    return tf.reduce_sum(log_interpolation(s, sech_squared(a), t * t), axis=0)
 
 
 def _invertible(w, u):
@@ -248,7 +261,7 @@ def _sharpen(x, a, t, w, u_hat, b):
     """
     norm = safe_norm(w)
     safe = tf.where(norm > 0.0, norm, tf.ones_like(norm))
-    cancelled = tf.reduce_sum(tf.abs(t) * safe_norm(u_hat), axis=-1)
+    cancelled = tf.reduce_sum(tf.abs(t) * layers_first(safe_norm(u_hat), t.shape.rank), axis=0)
     error = tf.where(
         tf.abs(a) + tf.abs(b) < norm * cancelled,
         ((a - b) - tf.reduce_sum(x * w, axis=-1)) / safe,

@@ -10,6 +10,8 @@ from tfp_flows.bijectors import _arguments
 from tfp_flows.bijectors.base import FusedBijector
 from tfp_flows.numerics import (
     inverse_preactivations,
+    layers_first,
+    layers_last,
     log_interpolation,
     positive,
     row_times_matrix,
@@ -167,9 +169,14 @@ class Sylvester(FusedBijector, _tfp.AutoCompositeTensorBijector):
         projections = row_times_matrix(row_times_matrix(y, q), r_tilde, transpose=True) + b
         # R~ R^ is upper triangular with the diagonal m: unit i feels the units j > i.
         coupling = tf.matmul(r_tilde, r)
+        rank = max(projections.shape.rank, coupling.shape.rank - 1)
         a = inverse_preactivations(
-            projections, tf.linalg.matrix_transpose(coupling), s.minus_one, s.value
+            layers_first(projections, rank),
+            tf.linalg.matrix_transpose(coupling),
+            layers_first(s.minus_one, rank),
+            layers_first(s.value, rank),
         )
+        a = layers_last(a)
         t = tf.tanh(a)
         return y - _moves(t, r, q), -_log_det(a, t, s)
 

@@ -5,6 +5,7 @@ from tfp_flows.numerics.contraction import invert_residual, log_det_plus_identit
 from tfp_flows.numerics.draws import stateless_normal, stateless_uniform
 from tfp_flows.numerics.hyperbolic import sech_squared, solve_linear_plus_tanh, tiny
 from tfp_flows.numerics.jacobian import unit_directions, value_and_jacobian, value_and_vjp
+from tfp_flows.numerics.layer_axis import combination, layers_first, layers_last, projections
 from tfp_flows.numerics.logistic_mixture import (
     component_gains,
     component_roots,
@@ -30,6 +31,7 @@ __all__ = [
     "Positive",
     "Solution",
     "bin_sizes",
+    "combination",
     "component_gains",
     "component_roots",
     "forward_preactivations",
@@ -39,6 +41,8 @@ __all__ = [
     "integral_from_zero",
     "inverse_preactivations",
     "invert_residual",
+    "layers_first",
+    "layers_last",
     "log_det_plus_identity",
     "log_det_series",
     "log_interpolation",
@@ -48,6 +52,7 @@ __all__ = [
     "permute",
     "positive",
     "positive_above",
+    "projections",
     "random_directions",
     "row_times_matrix",
     "runge_kutta_4",
