@@ -56,7 +56,8 @@ def main(argv: list[str] | None = None) -> None:
     options = parse(argv)
     if not options.collect:
         settings = {name: getattr(options, name) for name in SETTINGS}
-        train(options, settings, options.runs / "_".join(map(str, settings.values())))
+        parts = map(str, (*settings.values(), options.epochs))
+        train(options, settings, options.runs / "_".join(parts))
     collect(options)
 
 
