@@ -17,6 +17,7 @@ from tfp_flows.numerics import (
     projections,
     safe_norm,
     sech_squared,
+    with_rank,
 )
 
 _Properties = _tfp.parameter_properties.ParameterProperties
@@ -232,8 +233,8 @@ def _inverse(y, w, u, b):
 def _of_one_rank(x, b, s, gram):
     """Points `[..., D]`, and what comes for each layer, whose leading dimensions broadcast."""
     rank = max(x.shape.rank, b.shape.rank, gram.shape.rank - 1)
-    x = x[(*[tf.newaxis] * (rank - x.shape.rank), ...)]
-    return x, layers_first(b, rank), Positive(*(layers_first(v, rank) for v in s))
+    x, b, *s = (with_rank(v, rank) for v in (x, b, *s))
+    return x, layers_first(b), Positive(*map(layers_first, s))
 
 
 def _log_det(a, t, s):
@@ -261,7 +262,8 @@ def _sharpen(x, a, t, w, u_hat, b):
     """
     norm = safe_norm(w)
     safe = tf.where(norm > 0.0, norm, tf.ones_like(norm))
-    cancelled = tf.reduce_sum(tf.abs(t) * layers_first(safe_norm(u_hat), t.shape.rank), axis=0)
+    lengths = layers_first(with_rank(safe_norm(u_hat), t.shape.rank))
+    cancelled = tf.reduce_sum(tf.abs(t) * lengths, axis=0)
     error = tf.where(
         tf.abs(a) + tf.abs(b) < norm * cancelled,
         ((a - b) - tf.reduce_sum(x * w, axis=-1)) / safe,

@@ -16,6 +16,7 @@ from tfp_flows.numerics import (
     positive,
     row_times_matrix,
     sech_squared,
+    with_rank,
 )
 
 _Properties = _tfp.parameter_properties.ParameterProperties
@@ -170,13 +171,11 @@ class Sylvester(FusedBijector, _tfp.AutoCompositeTensorBijector):
         # R~ R^ is upper triangular with the diagonal m: unit i feels the units j > i.
         coupling = tf.matmul(r_tilde, r)
         rank = max(projections.shape.rank, coupling.shape.rank - 1)
-        a = inverse_preactivations(
-            layers_first(projections, rank),
-            tf.linalg.matrix_transpose(coupling),
-            layers_first(s.minus_one, rank),
-            layers_first(s.value, rank),
+        projections, m, one_plus_m = (
+            layers_first(with_rank(v, rank)) for v in (projections, s.minus_one, s.value)
         )
-        a = layers_last(a)
+        gram = tf.linalg.matrix_transpose(coupling)
+        a = layers_last(inverse_preactivations(projections, gram, m, one_plus_m))
         t = tf.tanh(a)
         return y - _moves(t, r, q), -_log_det(a, t, s)
 

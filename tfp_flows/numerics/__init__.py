@@ -5,7 +5,13 @@ from tfp_flows.numerics.contraction import invert_residual, log_det_plus_identit
 from tfp_flows.numerics.draws import stateless_normal, stateless_uniform
 from tfp_flows.numerics.hyperbolic import sech_squared, solve_linear_plus_tanh, tiny
 from tfp_flows.numerics.jacobian import unit_directions, value_and_jacobian, value_and_vjp
-from tfp_flows.numerics.layer_axis import combination, layers_first, layers_last, projections
+from tfp_flows.numerics.layer_axis import (
+    combination,
+    layers_first,
+    layers_last,
+    projections,
+    with_rank,
+)
 from tfp_flows.numerics.logistic_mixture import (
     component_gains,
     component_roots,
@@ -71,4 +77,5 @@ __all__ = [
     "unit_directions",
     "value_and_jacobian",
     "value_and_vjp",
+    "with_rank",
 ]

@@ -9,19 +9,18 @@ import tensorflow as tf
 from tfp_flows.numerics.products import row_times_matrix
 
 
-def layers_first(tensor: tf.Tensor, rank: int) -> tf.Tensor:
-    """Moves the last axis to the front.
+def with_rank(tensor: tf.Tensor, rank: int) -> tf.Tensor:
+    """Puts dimensions of size one in front, up to a rank.
 
-    Args:
-      tensor: `[..., K]`.
-      rank: of the result, at least that of the tensor. Tensors whose `[...]` broadcast must have
-        one rank when K is in front of it.
-
-    Returns:
-      `[K, ...]`, with dimensions of size one behind K up to the rank.
+    Tensors `[..., K]` broadcast as they are; with K in front, `[K, ...]`, they must have one rank.
     """
-    tensor = tensor[(*[tf.newaxis] * (rank - tensor.shape.rank), ...)]
-    return tf.transpose(tensor, [rank - 1, *range(rank - 1)])
+    return tensor[(*[tf.newaxis] * (rank - tensor.shape.rank), ...)]
+
+
+def layers_first(tensor: tf.Tensor) -> tf.Tensor:
+    """Moves the last axis to the front: `[..., K]` to `[K, ...]`."""
+    last = tensor.shape.rank - 1
+    return tf.transpose(tensor, [last, *range(last)])
 
 
 def layers_last(tensor: tf.Tensor) -> tf.Tensor:
@@ -33,8 +32,7 @@ def projections(x: tf.Tensor, w: tf.Tensor) -> tf.Tensor:
     """Returns `w_k . x`, `[K, ...]`, for `x` `[..., D]` and `w` `[..., K, D]`."""
     if x.shape.rank == w.shape.rank == 2:
         return tf.matmul(w, x, transpose_b=True)
-    rank = max(x.shape.rank, w.shape.rank - 1)
-    return layers_first(row_times_matrix(x, w, transpose=True), rank)
+    return layers_first(row_times_matrix(x, w, transpose=True))
 
 
 def combination(t: tf.Tensor, u: tf.Tensor) -> tf.Tensor:

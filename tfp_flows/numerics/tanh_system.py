@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from tfp_flows.numerics.broadcasting import sum_to_shape_of
 from tfp_flows.numerics.hyperbolic import sech_squared, solve_linear_plus_tanh, tiny
-from tfp_flows.numerics.layer_axis import layers_last
+from tfp_flows.numerics.layer_axis import layers_last, with_rank
 from tfp_flows.numerics.substitution import substitute
 
 
@@ -104,7 +104,7 @@ def _both_first(gram, r, transpose=False):
     """The Gram matrix or its transpose, `[K, K]` or, of the rank of `r`, `[K, K, ...]`."""
     if gram.shape.rank == 2:
         return tf.transpose(gram) if transpose else gram
-    gram = gram[(*[tf.newaxis] * (r.shape.rank + 1 - gram.shape.rank), ...)]
+    gram = with_rank(gram, r.shape.rank + 1)
     points = r.shape.rank - 1
     layers = [points + 1, points] if transpose else [points, points + 1]
     return tf.transpose(gram, [*layers, *range(points)])
@@ -113,8 +113,7 @@ def _both_first(gram, r, transpose=False):
 def _outer(t, abar, gram):
     """`t^T abar`, summed over the points at once where they all share the Gram matrix."""
     if gram.shape.rank == 2:
-        shape = tf.broadcast_dynamic_shape(tf.shape(t), tf.shape(abar))
-        t, abar = (tf.reshape(tf.broadcast_to(v, shape), [gram.shape[-1], -1]) for v in (t, abar))
+        t, abar = (tf.reshape(v, [gram.shape[-1], -1]) for v in (t, abar))
         return tf.matmul(t, abar, transpose_b=True)
     t, abar = layers_last(t), layers_last(abar)
     return t[..., :, tf.newaxis] * abar[..., tf.newaxis, :]
