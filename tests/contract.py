@@ -4,6 +4,7 @@ Each public function takes a case and a dtype, and measures or asserts. TFP's ca
 `inverse(forward(x))` return `x` itself: inputs are wrapped in `tf.identity` wherever that matters.
 """
 
+import functools
 import pathlib
 import tempfile
 
@@ -133,8 +134,13 @@ def check_batches(case, dtype):
         for i, single in enumerate(singles):
             for a, b in zip(together, direction(single, x[:, i]), strict=True):
                 assert_close(a[:, i], b, dtype)
-        # One point, three transforms.
-        broadcast = direction(batch, x[0, 0])
+        # One point, three transforms; of a rank that is unknown while tracing, too.
+        traced = tf.function(
+            functools.partial(direction, batch), input_signature=[tf.TensorSpec(None, dtype)]
+        )
+        for a, b in zip(traced(x), together, strict=True):
+            assert_close(a, b, dtype)
+        broadcast = traced(x[0, 0])
         assert broadcast[0].shape == [3, *value_shape(case)]
         assert broadcast[1].shape == [3]
         for i, single in enumerate(singles):
@@ -143,7 +149,7 @@ def check_batches(case, dtype):
 
 
 def check_shapes(case, dtype):
-    """No batch dimension, several, an empty one, and one that is unknown while tracing."""
+    """No batch dimension, several, an empty one; a size or a rank unknown while tracing."""
     bijector = case.make(Parameters(dtype))
     for direction, inputs, value_shape in DIRECTIONS:
         x = inputs(case, dtype, 2, 3)
@@ -160,12 +166,13 @@ def check_shapes(case, dtype):
         assert empty_value.shape == [0, 3, *value_shape(case)]
         assert empty_log_det.shape == [0, 3]
 
-        @tf.function(input_signature=[tf.TensorSpec([None, *x.shape[2:]], dtype)])
-        def traced(x, direction=direction):
-            return direction(bijector, x)
-
-        for a, b in zip(traced(x[0]), (value[0], log_det[0]), strict=True):
-            assert_close(a, b, dtype)
+        for shape in ([None, *x.shape[2:]], None):
+            traced = tf.function(
+                functools.partial(direction, bijector),
+                input_signature=[tf.TensorSpec(shape, dtype)],
+            )
+            for a, b in zip(traced(x[0]), (value[0], log_det[0]), strict=True):
+                assert_close(a, b, dtype)
 
 
 def check_modes(case, dtype):

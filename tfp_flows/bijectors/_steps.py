@@ -36,8 +36,8 @@ class Step:
         bijector = self.bijector
         if isinstance(bijector, FusedBijector) and self.event_ndims == self._min_event_ndims:
             if self.is_inverse:
-                return bijector._inverse_and_log_det(x)
-            return bijector._forward_and_log_det(x)
+                return bijector._inverse_pass(x)
+            return bijector._forward_pass(x)
         x = tf.identity(x)
         if self.is_inverse:
             return bijector.inverse(x), bijector.inverse_log_det_jacobian(x, self.event_ndims)

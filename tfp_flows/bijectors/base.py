@@ -118,29 +118,65 @@ class FusedBijector(tfp.bijectors.Bijector):
         y = self._checked(y, "y", self._output_shape)
         return self.inverse(y), self.inverse_log_det_jacobian(y, event_ndims)
 
+    # The passes, of any tensor.
+
+    def _forward_pass(self, x):
+        return self._with_rank(self._forward_and_log_det, x, "x", self._event_shape)
+
+    def _inverse_pass(self, y):
+        return self._with_rank(self._inverse_and_log_det, y, "y", self._output_shape)
+
+    def _with_rank(self, compute, value, argument, event_shape):
+        """Computes a pass; formulas may count on a static rank.
+
+        Where a graph does not know the rank of a tensor, its batch dimensions become one and those
+        that the parameters of a batch of bijectors broadcast with.
+        """
+        if value.shape.rank is not None or event_shape.rank is None:
+            return compute(value)
+        num_kept = self.experimental_batch_shape().rank
+        batch_shape, sizes = tf.split(
+            tf.shape(value), [tf.rank(value) - event_shape.rank, event_shape.rank]
+        )
+        rows, kept = tf.split(
+            tf.concat([tf.ones([num_kept], tf.int32), batch_shape], axis=0),
+            [tf.size(batch_shape), num_kept],
+        )
+        value = tf.reshape(value, tf.concat([[tf.reduce_prod(rows)], kept, sizes], axis=0))
+        shape = [*[None] * (1 + num_kept), *event_shape]
+        result, log_det = compute(tf.ensure_shape(value, shape, name=f"argument_{argument}"))
+        sizes = tf.shape(result)[1 + num_kept :]
+        batch_shape = tf.broadcast_dynamic_shape(
+            batch_shape, self.experimental_batch_shape_tensor()
+        )
+        return (
+            tf.reshape(result, tf.concat([batch_shape, sizes], axis=0)),
+            tf.reshape(log_det, batch_shape),
+        )
+
     # What the cache calls. It stores one log-det for both directions, the inverse's.
 
     def _fused_forward(self, x):
-        y, log_det = self._forward_and_log_det(x)
+        y, log_det = self._forward_pass(x)
         return y, {"ildj": -log_det}
 
     def _fused_inverse(self, y):
-        x, log_det = self._inverse_and_log_det(y)
+        x, log_det = self._inverse_pass(y)
         return x, {"ildj": log_det}
 
     # TFP's four methods.
 
     def _forward(self, x):
-        return self._forward_and_log_det(x)[0]
+        return self._forward_pass(x)[0]
 
     def _inverse(self, y):
-        return self._inverse_and_log_det(y)[0]
+        return self._inverse_pass(y)[0]
 
     def _forward_log_det_jacobian(self, x):
-        return self._forward_and_log_det(x)[1]
+        return self._forward_pass(x)[1]
 
     def _inverse_log_det_jacobian(self, y):
-        return self._inverse_and_log_det(y)[1]
+        return self._inverse_pass(y)[1]
 
     # Inputs are checked before TFP touches them. A log-det that no further dimension is summed over
     # is returned as it is. TFP would multiply it by ones and sum over no axis: a dozen operations
