@@ -209,6 +209,24 @@ def test_shuffling_is_reproducible_and_fresh(data_dir, monkeypatch, in_memory):
     assert sorted(first[0]) == sorted(first[1]) == sorted(first[2])
 
 
+@pytest.mark.parametrize("num_batches", [1, 60])
+def test_orders_of_an_endless_stream_do_not_depend_on_how_far_another_was_read(
+    data_dir, num_batches
+):
+    def second(num_batches):
+        stream = datasets.load(
+            "binarized_digits", "test", 100, data_dir, shuffle=True, seed=0, repeat=True
+        )
+        first = next(stream.take(num_batches).as_numpy_iterator())
+        for _ in stream.take(num_batches):
+            pass
+        orders = list(stream.take(5).as_numpy_iterator())
+        assert (orders[0] != first).any()
+        return orders
+
+    np.testing.assert_array_equal(second(num_batches), second(5))
+
+
 @pytest.mark.parametrize("split", ["train[:80%]", "train+test", "test", "validation[:10%]"])
 def test_training_splits_are_shuffled_by_default(data_dir, split):
     plain = rows_of(images_of(datasets.load("digits", split, data_dir=data_dir, shuffle=False)))

@@ -76,7 +76,8 @@ def load(
         set is prepared.
       shuffle: whether each epoch has an order of its own; None for yes if `split` starts with
         "train".
-      seed: integer >= 0 that fixes the sequence of the orders; None for another one in each run.
+      seed: integer >= 0 that fixes the orders: those of the first iterator, which begins with
+        other ones than the second, and so on; None for other ones in each run.
       with_labels: whether the elements are pairs `(image, label)`, the label int64.
       drop_remainder: whether to leave out the last batch if it is smaller.
       repeat: whether to go on for ever. Batches are then full also where two epochs meet.
@@ -176,8 +177,11 @@ def load(
         dataset = dataset.cache()
     if shuffle:
         buffer_size = num_examples if in_memory else max(1, _SHUFFLE_BYTES // example_bytes)
-        dataset = dataset.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True)
-    if repeat:
+        if repeat:
+            dataset = _endless_epochs(dataset, buffer_size, seed)
+        else:
+            dataset = dataset.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=True)
+    elif repeat:
         dataset = dataset.repeat()
     if batch_size is not None:
         # An endless stream has no remainder: to say so makes the shape of a batch static.
@@ -186,6 +190,26 @@ def load(
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _endless_epochs(dataset: tf.data.Dataset, buffer_size: int, seed: int | None):
+    """Epochs without end, each in an order of its own.
+
+    An iterator draws the seeds of all its orders when it is made. With `shuffle().repeat()` all
+    iterators would take theirs from one sequence, epoch by epoch, and as they read ahead, how many
+    one takes depends on the machine: a second training with the same pipeline would not be
+    reproducible.
+    """
+
+    def epoch(seed):
+        # The seed of this function's graph: next to a global one of zero, such as that of
+        # `keras.utils.set_random_seed(0)`, a seed that is a tensor is an error.
+        tf.random.set_seed(1)
+        return dataset.shuffle(buffer_size, seed=seed, reshuffle_each_iteration=False)
+
+    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
+    stream = seeds.flat_map(epoch)
+    return stream.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
 
 
 def _check_split(split: str, name: str) -> None:
