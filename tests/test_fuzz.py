@@ -73,11 +73,12 @@ def test_matrix_that_is_not_finite():
     np.testing.assert_allclose(x[1] + 0.5 * tf.sin(x[1]), y[1], atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [[None, None], None])
 @pytest.mark.parametrize("size", [1, 4])
-def test_sizes_that_are_known_too_late(size):
+def test_sizes_that_are_known_too_late(size, shape):
     """A size of one would broadcast."""
     bijector = tff.bijectors.Radial(tf.zeros([3]), 1.0, 0.5)
-    forward = tf.function(bijector.forward, input_signature=[tf.TensorSpec([None, None])])
+    forward = tf.function(bijector.forward, input_signature=[tf.TensorSpec(shape)])
     assert forward(tf.ones([2, 3])).shape == [2, 3]
     with pytest.raises(tf.errors.InvalidArgumentError, match="argument_x"):
         forward(tf.ones([2, size]))

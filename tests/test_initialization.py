@@ -186,6 +186,16 @@ class Hiding(tff.bijectors.FusedBijector):
         return self._inner.inverse_and_log_det(y)
 
 
+def test_subclass_that_does_not_describe_its_parameters():
+    """Its batch shape is unknown, which only an input of unknown rank would ask for."""
+    inner = tff.bijectors.Radial(tf.zeros([2]), 1.0, 0.5)
+    call = tf.function(
+        lambda x: Hiding(inner).forward_and_log_det(x), input_signature=[tf.TensorSpec(None)]
+    )
+    for a, b in zip(call(DATA), inner.forward_and_log_det(DATA), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
 REFUSED = {
     "NaN": ([], lambda f: initialize(f, np.where(DATA[0] == DATA, np.nan, DATA)), "finite"),
     "infinite": ([], lambda f: initialize(f, np.full_like(DATA, np.inf)), "finite"),

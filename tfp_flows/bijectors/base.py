@@ -134,7 +134,10 @@ class FusedBijector(tfp.bijectors.Bijector):
         """
         if value.shape.rank is not None or event_shape.rank is None:
             return compute(value)
-        num_kept = self.experimental_batch_shape().rank
+        try:
+            num_kept = self.experimental_batch_shape().rank
+        except NotImplementedError:  # The subclass does not describe its parameters.
+            return compute(value)
         batch_shape, sizes = tf.split(
             tf.shape(value), [tf.rank(value) - event_shape.rank, event_shape.rank]
         )
