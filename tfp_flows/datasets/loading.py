@@ -76,8 +76,8 @@ def load(
         set is prepared.
       shuffle: whether each epoch has an order of its own; None for yes if `split` starts with
         "train".
-      seed: integer >= 0 that fixes the orders: those of the first iterator, which begins with
-        other ones than the second, and so on; None for other ones in each run.
+      seed: integer >= 0 that fixes all orders: those of the first iteration over the pipeline, of
+        the second, and so on; None for other ones in each run.
       with_labels: whether the elements are pairs `(image, label)`, the label int64.
       drop_remainder: whether to leave out the last batch if it is smaller.
       repeat: whether to go on for ever. Batches are then full also where two epochs meet.
@@ -192,7 +192,9 @@ def load(
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def _endless_epochs(dataset: tf.data.Dataset, buffer_size: int, seed: int | None):
+def _endless_epochs(
+    dataset: tf.data.Dataset, buffer_size: int, seed: int | None
+) -> tf.data.Dataset:
     """Epochs without end, each in an order of its own.
 
     An iterator draws the seeds of all its orders when it is made. With `shuffle().repeat()` all
