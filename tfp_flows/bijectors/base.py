@@ -118,21 +118,25 @@ class FusedBijector(tfp.bijectors.Bijector):
         y = self._checked(y, "y", self._output_shape)
         return self.inverse(y), self.inverse_log_det_jacobian(y, event_ndims)
 
-    # The passes, of any tensor.
+    # The passes; formulas may count on a static rank.
 
     def _forward_pass(self, x):
-        return self._with_rank(self._forward_and_log_det, x, "x", self._event_shape)
+        if x.shape.rank is None:
+            return self._as_rows(self._forward_and_log_det, x, "x", self._event_shape)
+        return self._forward_and_log_det(x)
 
     def _inverse_pass(self, y):
-        return self._with_rank(self._inverse_and_log_det, y, "y", self._output_shape)
+        if y.shape.rank is None:
+            return self._as_rows(self._inverse_and_log_det, y, "y", self._output_shape)
+        return self._inverse_and_log_det(y)
 
-    def _with_rank(self, compute, value, argument, event_shape):
-        """Computes a pass; formulas may count on a static rank.
+    def _as_rows(self, compute, value, argument, event_shape):
+        """Computes a pass of a tensor whose rank a graph does not know.
 
-        Where a graph does not know the rank of a tensor, its batch dimensions become one and those
-        that the parameters of a batch of bijectors broadcast with.
+        Its batch dimensions become one and those that the parameters of a batch of bijectors
+        broadcast with.
         """
-        if value.shape.rank is not None or event_shape.rank is None:
+        if event_shape.rank is None:
             return compute(value)
         try:
             num_kept = self.experimental_batch_shape().rank
