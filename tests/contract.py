@@ -122,7 +122,8 @@ def check_log_det(case, dtype):
 
 
 def check_batches(case, dtype):
-    """A batch of parameters gives what its members give one by one, and broadcasts."""
+    """A batch of parameters gives what its members give one by one, and broadcasts; also with
+    inputs whose rank is unknown while tracing."""
     batch = case.make(Parameters(dtype, batch_shape=[3]))
     assert batch.experimental_batch_shape() == [3]
     singles = [batch[i] for i in range(3)]
@@ -134,18 +135,19 @@ def check_batches(case, dtype):
         for i, single in enumerate(singles):
             for a, b in zip(together, direction(single, x[:, i]), strict=True):
                 assert_close(a[:, i], b, dtype)
-        # One point, three transforms; of a rank that is unknown while tracing, too.
-        traced = tf.function(
-            functools.partial(direction, batch), input_signature=[tf.TensorSpec(None, dtype)]
-        )
-        for a, b in zip(traced(x), together, strict=True):
-            assert_close(a, b, dtype)
-        broadcast = traced(x[0, 0])
+        # One point, three transforms.
+        broadcast = direction(batch, x[0, 0])
         assert broadcast[0].shape == [3, *value_shape(case)]
         assert broadcast[1].shape == [3]
         for i, single in enumerate(singles):
             for a, b in zip(broadcast, direction(single, x[0, 0]), strict=True):
                 assert_close(a[i], b, dtype)
+
+        traced = _traced(direction, batch, None, dtype)
+        for given, expected in ((x, together), (x[0, 0], broadcast)):
+            for a, b in zip(traced(given), expected, strict=True):
+                assert a.shape == b.shape
+                assert_close(a, b, dtype)
 
 
 def check_shapes(case, dtype):
@@ -167,11 +169,9 @@ def check_shapes(case, dtype):
         assert empty_log_det.shape == [0, 3]
 
         for shape in ([None, *x.shape[2:]], None):
-            traced = tf.function(
-                functools.partial(direction, bijector),
-                input_signature=[tf.TensorSpec(shape, dtype)],
-            )
+            traced = _traced(direction, bijector, shape, dtype)
             for a, b in zip(traced(x[0]), (value[0], log_det[0]), strict=True):
+                assert a.shape == b.shape
                 assert_close(a, b, dtype)
 
 
@@ -341,6 +341,13 @@ def assert_close(actual, expected, dtype, factor=1.0):
     """Equal up to the tolerance of the dtype, relative to values above one."""
     tolerance = factor * TOLERANCE[dtype]
     np.testing.assert_allclose(actual, expected, rtol=tolerance, atol=tolerance)
+
+
+def _traced(direction, bijector, shape, dtype):
+    """A direction as a graph that knows no more of its input than a shape."""
+    return tf.function(
+        functools.partial(direction, bijector), input_signature=[tf.TensorSpec(shape, dtype)]
+    )
 
 
 def _relative_error(actual, expected):
